@@ -1,0 +1,2 @@
+//! vmmc
+fn main() {}

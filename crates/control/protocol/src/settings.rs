@@ -1,0 +1,14 @@
+//! Settings, as they travel from `vmmc run` to the library: environment variables.
+
+/// `safe` (default) or `latency`.
+pub const PROFILE: &str = "VMMC_PROFILE";
+/// `auto` (default), `off`, or a number of microseconds.
+pub const SPIN: &str = "VMMC_SPIN";
+/// `1`: a connection that could be ours and isn't fails loudly (tests).
+pub const STRICT: &str = "VMMC_STRICT";
+/// `1`: the library passes everything through.
+pub const DISABLE: &str = "VMMC_DISABLE";
+/// Directory of the broker's socket; default `$XDG_RUNTIME_DIR/vmmc`, else `/tmp/vmmc-UID` (mode 0700, owner checked).
+pub const RUNTIME_DIR: &str = "VMMC_RUNTIME_DIR";
+/// The broker's socket inside that directory.
+pub const BROKER_SOCKET: &str = "broker.sock";

@@ -1,0 +1,79 @@
+//! The words of virtual memory-mapped communication: export, import, deliberate update, notification, redirection.
+//!
+//! It holds traits and errors only; no mechanism, no system call, no shared memory.
+//! The stream calls it; providers (`vmmc-shm`, `vmmc-sim`) implement it; `vmmc-conformance` tests them.
+//! It stands on nothing.
+//!
+//! A receiver *exports* a receive buffer; a sender that was granted it *imports* it and moves data by *deliberate
+//! update*: one-sided, ordered writes into the imported buffer. Two disciplines follow and every provider may rely on
+//! them: **writes are remote, polling is local; nobody reads remote memory.**
+//!
+//! Source: C. Dubnicki, A. Bilas, Y. Chen, S. Damianakis, K. Li, "VMMC-2: Efficient Support for Reliable,
+//! Connection-Oriented Communication", Hot Interconnects 1997.
+#![forbid(unsafe_code)]
+
+mod error;
+mod redirect;
+
+pub use error::{RedirectError, WriteError};
+pub use redirect::Redirect;
+
+/// A window of a receive buffer that this process has exported: it is read here and written by the importer.
+///
+/// The importer may write at any moment, so no reference into the window is ever handed out: only copies and words.
+/// Every method is async-signal-safe, allocates nothing and never blocks; any thread may call it.
+pub trait Export {
+    /// The window's length in bytes.
+    fn len(&self) -> usize;
+
+    /// Whether the window has no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The word at byte offset `at` (a multiple of 8), with Acquire ordering: what the importer wrote before it
+    /// `store`d this value is visible afterwards. Out of bounds or misaligned: 0.
+    fn load(&self, at: usize) -> u64;
+
+    /// Copies `dst.len()` bytes that start at `at` into `dst`; `false`, and nothing copied, if they do not lie inside.
+    #[must_use]
+    fn read(&self, at: usize, dst: &mut [u8]) -> bool;
+
+    /// Copies `src` to `at` in this process's own window (for data that its owner keeps there); `false` if it does not fit.
+    #[must_use]
+    fn keep(&self, at: usize, src: &[u8]) -> bool;
+}
+
+/// A window of a remote receive buffer that this process was granted: it can be written and never read.
+///
+/// Updates made by one thread through one import arrive in order. Every method is async-signal-safe on providers of one
+/// host, allocates nothing and never blocks; any thread may call it.
+pub trait Import {
+    /// The window's length in bytes.
+    fn len(&self) -> usize;
+
+    /// Whether the window has no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Deliberate update: `src` arrives at byte offset `at`, all of it or (on an error) nothing.
+    ///
+    /// # Errors
+    /// `OutOfBounds` if it does not lie inside the window; `ReadOnly` without the permission; `Revoked` once the exporter
+    /// has taken the grant back.
+    fn write(&self, at: usize, src: &[u8]) -> Result<(), WriteError>;
+
+    /// Writes the word `value` at `at` (a multiple of 8) with Release ordering: every earlier update through this import
+    /// arrives before it.
+    ///
+    /// # Errors
+    /// As [`Import::write`]; `Misaligned` if `at` is not a multiple of 8.
+    fn store(&self, at: usize, value: u64) -> Result<(), WriteError>;
+
+    /// Asks the exporter's notification handler to run; all earlier updates are visible to it. Notifications may merge.
+    ///
+    /// # Errors
+    /// `Revoked` once the exporter has taken the grant back.
+    fn notify(&self) -> Result<(), WriteError>;
+}
