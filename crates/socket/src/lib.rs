@@ -1,1 +1,14 @@
-//! vmmc-socket
+//! What a socket is: connections, the descriptor table, blocking, readiness, fork and exec, the service thread.
+//!
+//! It knows nothing of C strings, varargs or symbols: the faces turn pointers into slices and endings into errno.
+//! `vmmc-preload` calls it; it stands on `vmmc-stream`, `vmmc-shm` (in `link.rs` only), `vmmc-protocol` and `vmmc-os`.
+
+mod ending;
+
+pub mod data;
+pub mod lifecycle;
+pub mod options;
+pub mod process;
+pub mod wait;
+
+pub use ending::Ending;

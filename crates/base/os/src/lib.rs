@@ -1,1 +1,31 @@
-//! vmmc-os
+//! The only room with `cfg(target_os)`: what the operating system must supply, and how each does it.
+//!
+//! Every call here reaches the kernel by its own instruction and never through libc's symbols, which in a guest are our own.
+//! It makes no decisions. Every crate that touches the system calls it. It stands on `libc`'s types and constants.
+//!
+//! A system supplies, in files of the same names: `kernel.rs` (raw calls), `memory.rs` (mappings, sealed memory files),
+//! `futex.rs` (sleep on a word), `clock.rs` (cycle counter, monotonic time), `process.rs` (ids, threads without libc's help).
+
+#[cfg(target_os = "linux")]
+#[path = "linux/mod.rs"]
+mod system;
+
+pub use libc::{epoll_event as EpollEvent, pollfd as PollFd};
+pub use system::*;
+
+/// An error number of the kernel's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Errno(pub i32);
+
+impl core::fmt::Debug for Errno {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "errno {}", self.0)
+    }
+}
+impl core::fmt::Display for Errno {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(&std::io::Error::from_raw_os_error(self.0), f)
+    }
+}
+impl core::error::Error for Errno {}

@@ -1,0 +1,6 @@
+//! Linux.
+pub mod clock;
+pub mod futex;
+pub mod kernel;
+pub mod memory;
+pub mod process;
