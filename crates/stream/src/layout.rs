@@ -1,0 +1,60 @@
+//! A slot's memory; the picture stands in ARCHITECTURE.md. Offsets in bytes from the slot's start.
+
+/// Sender to me: tail (low 56 bits) and inline length (top byte).
+pub const TAIL: usize = 0x000;
+/// Receiver from me: bytes consumed of my outgoing ring.
+pub const CREDIT: usize = 0x008;
+/// Sender to me: copy of the last small message.
+pub const INLINE: usize = 0x010;
+/// Bytes that fit inline.
+pub const INLINE_MAX: usize = 48;
+/// Receiver from me: odd asks to be rung once.
+pub const ARMED: usize = 0x040;
+/// Receiver from me: 1 when it honours a switch.
+pub const READY: usize = 0x048;
+/// Receiver from me: the epoch of mine to take back.
+pub const RETRACT: usize = 0x050;
+/// Receiver from me: last epoch of mine that it has completed.
+pub const ACK: usize = 0x058;
+/// Receiver from me: kernel-road bytes it has received.
+pub const RECEIVED: usize = 0x060;
+/// Receiver from me: `epoch << 32 | length` of what stands in my return area.
+pub const RETURNED: usize = 0x068;
+/// Sender to me: its epoch.
+pub const EPOCH: usize = 0x080;
+/// Sender to me: kernel-road count at which it switched.
+pub const SWITCH_AT: usize = 0x088;
+/// Sender to me: ring offset at which it left; [`HOLD`] if it waits for a return.
+pub const LEAVE_AT: usize = 0x090;
+/// Sender to me: kernel-road count at which data starts again.
+pub const RESUME_AT: usize = 0x098;
+/// Sender to me: doorbells sent since it switched.
+pub const RUNG: usize = 0x0a0;
+/// Sender to me: non-zero says "ask the kernel now".
+pub const FIN: usize = 0x0a8;
+/// Start of the ring.
+pub const RING: usize = 0x1000;
+/// Bytes of the stash.
+pub const STASH_MAX: usize = 64 * 1024;
+/// In `LEAVE_AT`: the sender left because it was asked to, and sends nothing until the unread bytes are given back.
+pub const HOLD: u64 = 1 << 63;
+/// Mask of the offset in the tail word.
+pub const TAIL_MASK: u64 = (1 << 56) - 1;
+
+/// Start of the return area for rings of `capacity` bytes.
+#[must_use]
+pub const fn returns(capacity: usize) -> usize {
+    RING + capacity
+}
+/// Start of the stash.
+#[must_use]
+pub const fn stash(capacity: usize) -> usize {
+    RING + 2 * capacity
+}
+/// Length of a slot with rings of `capacity` bytes.
+#[must_use]
+pub const fn slot_len(capacity: usize) -> usize {
+    RING + 2 * capacity + STASH_MAX
+}
+
+const _: () = assert!(INLINE + INLINE_MAX == ARMED && FIN + 8 <= RING && INLINE_MAX < 256);

@@ -1,0 +1,385 @@
+use crate::layout::{
+    ACK, ARMED, CREDIT, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RETRACT, RETURNED,
+    RING, RUNG, STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, returns, stash,
+};
+use crate::{Lie, RecvState, Road};
+use vmmc_contract::{Export, Import};
+use vmmc_sync::{Ordering, fence};
+
+/// What a receiver finds when it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// So many bytes can be taken with [`Receiver::take`] now.
+    Data(usize),
+    /// The kernel road is next: read at most `limit` bytes in one call and pass them to [`Receiver::from_kernel`].
+    Kernel {
+        /// Most bytes that may be read in one call.
+        limit: usize,
+    },
+    /// On the VMMC road, and the ring is empty; up to so many doorbells may stand in the kernel's queue.
+    Empty {
+        /// Doorbells announced and not yet received.
+        doorbells: usize,
+    },
+}
+
+/// Y's half of the stream X→Y: used by one thread at a time, the holder of the receive gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Receiver<'a, E, I> {
+    state: &'a RecvState,
+    inbox: E,
+    peer: I,
+}
+
+impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
+    /// `inbox` is this end's own slot (the peer writes it), `peer` the other end's slot.
+    #[inline(always)]
+    pub const fn new(state: &'a RecvState, inbox: E, peer: I) -> Self {
+        Self { state, inbox, peer }
+    }
+
+    #[inline(always)]
+    fn tell(&self, at: usize, value: u64) {
+        let _ = self.peer.store(at, value);
+    }
+
+    /// The ring's fill, the inline length, checked: no honest sender puts more than the capacity.
+    #[inline]
+    fn available(&self) -> Result<(u64, u64), Lie> {
+        let word = self.inbox.load(TAIL);
+        let filled = (word & TAIL_MASK).wrapping_sub(self.state.head.get());
+        if filled > self.state.capacity.get() { Err(Lie::Index) } else { Ok((filled, word >> 56)) }
+    }
+
+    /// The sender's epoch: at most one switch and one leave beyond what is completed.
+    #[inline]
+    fn announced(&self) -> Result<u64, Lie> {
+        let done = self.state.epoch.get();
+        let announced = self.inbox.load(EPOCH);
+        let most = if Road::of(done) == Road::Kernel { 2 } else { 1 };
+        if announced.wrapping_sub(done) > most { Err(Lie::Index) } else { Ok(announced) }
+    }
+
+    /// Cheap and without side effects: whether [`Receiver::look`] would find ring bytes or a move. May be called without
+    /// the gate; the answer is then a hint.
+    #[must_use]
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        self.inbox.load(TAIL) & TAIL_MASK != self.state.head.get()
+            || self.state.stash_len.get() != 0
+            || self.inbox.load(EPOCH) != self.state.epoch.get()
+    }
+
+    /// Whether the sender hinted that the kernel has news of the connection's end.
+    #[must_use]
+    #[inline]
+    pub fn end_hinted(&self) -> bool {
+        self.inbox.load(FIN) != 0
+    }
+
+    /// What is next. Completes moves that have been reached.
+    ///
+    /// # Errors
+    /// A [`Lie`] of the peer's.
+    #[inline]
+    pub fn look(&self) -> Result<Next, Lie> {
+        loop {
+            let done = self.state.epoch.get();
+            let announced = self.announced()?;
+            if Road::of(done) == Road::Vmmc && announced == done {
+                let (filled, _) = self.available()?;
+                return Ok(if filled > 0 { Next::Data(filled as usize) } else { Next::Empty { doorbells: self.outstanding() } });
+            }
+            let next = if Road::of(done) == Road::Vmmc { self.look_left()? } else { self.look_kernel(announced)? };
+            if let Some(next) = next {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// On the kernel road: the stash first, then the kernel up to an announced switch, then the switch itself.
+    fn look_kernel(&self, announced: u64) -> Result<Option<Next>, Lie> {
+        let stashed = self.state.stash_len.get();
+        if stashed > 0 {
+            return Ok(Some(Next::Data(stashed as usize)));
+        }
+        if announced == self.state.epoch.get() {
+            let limit = if self.state.is_ready() { STASH_MAX } else { usize::MAX };
+            return Ok(Some(Next::Kernel { limit }));
+        }
+        if !self.state.is_ready() {
+            return Err(Lie::Index);
+        }
+        let (at, kernel) = (self.inbox.load(SWITCH_AT), self.state.kernel.get());
+        if at < kernel {
+            return Err(Lie::Index);
+        }
+        if at > kernel {
+            return Ok(Some(Next::Kernel { limit: usize::try_from(at - kernel).unwrap_or(STASH_MAX).min(STASH_MAX) }));
+        }
+        self.begin_ring(at);
+        Ok(None)
+    }
+
+    /// The sender has left: its ring bytes first, then the doorbells that are still to come, then the leave itself.
+    fn look_left(&self) -> Result<Option<Next>, Lie> {
+        let unread = self.unread_at_leave()?;
+        if unread > 0 {
+            return Ok(Some(Next::Data(unread as usize)));
+        }
+        let (resume, kernel) = (self.resume_at()?, self.state.kernel.get());
+        if kernel < resume {
+            return Ok(Some(Next::Kernel { limit: (resume - kernel) as usize }));
+        }
+        self.complete();
+        Ok(None)
+    }
+
+    fn unread_at_leave(&self) -> Result<u64, Lie> {
+        let unread = (self.inbox.load(LEAVE_AT) & !HOLD).wrapping_sub(self.state.head.get());
+        if unread > self.available()?.0 { Err(Lie::Index) } else { Ok(unread) }
+    }
+
+    fn resume_at(&self) -> Result<u64, Lie> {
+        let resume = self.inbox.load(RESUME_AT);
+        let doorbells = resume.wrapping_sub(self.state.switch_at.get());
+        if doorbells > u64::from(u32::MAX) { Err(Lie::Index) } else { Ok(resume) }
+    }
+
+    fn begin_ring(&self, at: u64) {
+        self.state.switch_at.set(at);
+        self.complete();
+    }
+
+    /// Completes the next epoch and says so, with the credit that the sender's next decision needs.
+    fn complete(&self) {
+        let epoch = self.state.epoch.get() + 1;
+        self.state.epoch.set(epoch);
+        self.give_credit();
+        self.tell(RECEIVED, self.state.kernel.get());
+        self.tell(ACK, epoch);
+    }
+
+    fn outstanding(&self) -> usize {
+        let received = self.state.kernel.get() - self.state.switch_at.get();
+        self.inbox.load(RUNG).saturating_sub(received) as usize
+    }
+
+    /// Takes up to `dst.len()` bytes in order; 0 if there are none (see [`Receiver::look`] for why).
+    ///
+    /// # Errors
+    /// A [`Lie`] of the peer's.
+    #[inline]
+    pub fn take(&self, dst: &mut [u8]) -> Result<usize, Lie> {
+        let mut done = 0;
+        // A large take is made in pieces, so that the sender gets credit while the receiver still copies.
+        let piece = (self.state.capacity.get() / 4).max(1) as usize;
+        loop {
+            let Some(rest) = dst.get_mut(done..) else { return Ok(done) };
+            let len = rest.len().min(piece);
+            let Some(rest) = rest.get_mut(..len) else { return Ok(done) };
+            let n = self.peek(0, rest)?;
+            self.consume(n as u64);
+            done += n;
+            if n == 0 || n < len || done == dst.len() {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Copies up to `dst.len()` bytes that stand `skip` bytes ahead and leaves them where they are.
+    ///
+    /// # Errors
+    /// A [`Lie`] of the peer's.
+    #[inline]
+    pub fn peek(&self, skip: usize, dst: &mut [u8]) -> Result<usize, Lie> {
+        let Next::Data(available) = self.look()? else { return Ok(0) };
+        let n = available.saturating_sub(skip).min(dst.len());
+        let Some(dst) = dst.get_mut(..n) else { return Ok(0) };
+        let capacity = self.state.capacity.get() as usize;
+        if self.state.road() == Road::Kernel {
+            let at = stash(capacity) + self.state.stash_at.get() as usize + skip;
+            return Ok(if self.inbox.read(at, dst) { n } else { 0 });
+        }
+        let (filled, inline) = self.available()?;
+        if skip == 0 && n <= INLINE_MAX && filled == inline && n as u64 == inline {
+            return Ok(if self.inbox.read(INLINE, dst) { n } else { 0 });
+        }
+        self.copy_ring(self.state.head.get() + skip as u64, dst);
+        Ok(n)
+    }
+
+    #[inline]
+    fn copy_ring(&self, from: u64, dst: &mut [u8]) {
+        let capacity = self.state.capacity.get() as usize;
+        let at = from as usize & capacity.wrapping_sub(1);
+        let (first, wrapped) = dst.split_at_mut(dst.len().min(capacity - at));
+        let _ = self.inbox.read(RING + at, first);
+        if !wrapped.is_empty() {
+            let _ = self.inbox.read(RING, wrapped);
+        }
+    }
+
+    /// `n` bytes have been delivered. Credit goes back a quarter ring at a time; smaller sums travel with the next put.
+    #[inline]
+    fn consume(&self, n: u64) {
+        if self.state.road() == Road::Kernel {
+            self.state.stash_at.set(self.state.stash_at.get() + n);
+            self.state.stash_len.set(self.state.stash_len.get() - n);
+            return;
+        }
+        let head = self.state.head.get() + n;
+        self.state.head.set(head);
+        if head - self.state.credit.get() >= self.state.capacity.get() / 4 {
+            self.give_credit();
+        }
+    }
+
+    fn give_credit(&self) {
+        let head = self.state.head.get();
+        self.state.credit.set(head);
+        self.tell(CREDIT, head);
+    }
+
+    /// Asks for a doorbell at the next change. Afterwards look again: the full fence pairs with `Sender::must_ring`.
+    pub fn arm(&self) {
+        let word = (self.state.armed.get() & !1) + 3;
+        self.state.armed.set(word);
+        if self.state.head.get() != self.state.credit.get() {
+            self.give_credit();
+        }
+        self.tell(ARMED, word);
+        fence(Ordering::SeqCst);
+    }
+
+    /// No doorbell is needed any more. One may be under way all the same.
+    pub fn disarm(&self) {
+        let word = self.state.armed.get();
+        if word & 1 == 1 {
+            self.state.armed.set(word & !1);
+            self.tell(ARMED, word & !1);
+        }
+    }
+
+    /// Says whether this end honours a switch. It honours one that is under way in any case.
+    pub fn set_ready(&self, ready: bool) {
+        self.state.ready.set(u64::from(ready) | self.state.ready.get());
+        self.tell(RECEIVED, self.state.kernel.get());
+        self.tell(READY, u64::from(ready));
+    }
+
+    /// The kernel delivered `buf`. Returns how many of its first bytes are data for the application now; doorbells are
+    /// dropped, and data that follows a move is kept back for its turn.
+    ///
+    /// # Errors
+    /// A [`Lie`] of the peer's; `StrangerByte` if a byte is neither data nor an announced doorbell.
+    pub fn from_kernel(&self, buf: &[u8]) -> Result<usize, Lie> {
+        let from = self.state.kernel.get();
+        let to = from + buf.len() as u64;
+        let announced = self.announced()?;
+        let mut data = 0;
+        if self.state.road() == Road::Kernel {
+            let at = if announced == self.state.epoch.get() { u64::MAX } else { self.inbox.load(SWITCH_AT) };
+            if at < from {
+                return Err(Lie::Index);
+            }
+            if to <= at {
+                self.state.kernel.set(to);
+                if self.state.is_ready() {
+                    self.tell(RECEIVED, to);
+                }
+                return Ok(buf.len());
+            }
+            data = (at - from) as usize;
+            self.state.kernel.set(at);
+            self.begin_ring(at);
+        }
+        self.drop_doorbells(announced, buf, to)?;
+        Ok(data)
+    }
+
+    /// `buf` ends at kernel count `to`, and the bytes from this end's position on lie behind a switch.
+    fn drop_doorbells(&self, announced: u64, buf: &[u8], to: u64) -> Result<(), Lie> {
+        let left = announced != self.state.epoch.get();
+        let end = if left { self.resume_at()? } else { self.state.switch_at.get().saturating_add(self.inbox.load(RUNG)) };
+        if self.state.kernel.get() < to.min(end) {
+            // A doorbell has come: whatever asked for it has been answered.
+            self.state.armed.set(self.state.armed.get() & !1);
+        }
+        self.state.kernel.set(to);
+        if to <= end {
+            return Ok(());
+        }
+        if !left {
+            return Err(Lie::StrangerByte);
+        }
+        let kept = buf.get(buf.len().saturating_sub((to - end) as usize)..).unwrap_or_default();
+        let capacity = self.state.capacity.get() as usize;
+        let at = self.state.stash_at.get() as usize + self.state.stash_len.get() as usize;
+        let at = if self.state.stash_len.get() == 0 { 0 } else { at };
+        if at + kept.len() > STASH_MAX || !self.inbox.keep(stash(capacity) + at, kept) {
+            return Err(Lie::Index);
+        }
+        if at == 0 {
+            self.state.stash_at.set(0);
+        }
+        self.state.stash_len.set(self.state.stash_len.get() + kept.len() as u64);
+        Ok(())
+    }
+
+    /// Asks the sender to take a switch back: `true` if there is one to be taken back, and [`Receiver::give_back`] is then
+    /// to be called until it says it is done. The peer is notified.
+    ///
+    /// # Errors
+    /// A [`Lie`] of the peer's.
+    pub fn retract(&self) -> Result<bool, Lie> {
+        self.set_ready(false);
+        fence(Ordering::SeqCst);
+        let announced = self.announced()?;
+        if Road::of(announced) == Road::Vmmc {
+            self.tell(RETRACT, announced);
+            let _ = self.peer.notify();
+        }
+        Ok(announced != self.state.epoch.get() || Road::of(announced) == Road::Vmmc)
+    }
+
+    /// After a retract: once the sender has left and holds, gives the unread ring bytes back into its memory.
+    /// `Some(true)`: nothing unread is left here; `Some(false)`: the sender left by itself before it saw the retract and
+    /// unread bytes remain here; `None`: it has not left yet.
+    ///
+    /// # Errors
+    /// A [`Lie`] of the peer's.
+    pub fn give_back(&self) -> Result<Option<bool>, Lie> {
+        let announced = self.announced()?;
+        if Road::of(announced) == Road::Vmmc {
+            return Ok(None);
+        }
+        self.look()?;
+        if Road::of(self.state.epoch.get()) == Road::Kernel {
+            return Ok(Some(announced == self.state.epoch.get() && self.state.stash_len.get() == 0));
+        }
+        let unread = self.unread_at_leave()?;
+        if self.inbox.load(LEAVE_AT) & HOLD == 0 {
+            return Ok(Some(unread == 0 && self.state.stash_len.get() == 0));
+        }
+        self.return_bytes(unread)?;
+        self.tell(RETURNED, (announced & 0xffff_ffff) << 32 | unread);
+        let _ = self.peer.notify();
+        Ok(Some(true))
+    }
+
+    fn return_bytes(&self, unread: u64) -> Result<(), Lie> {
+        let capacity = self.state.capacity.get() as usize;
+        let mut piece = [0; 1024];
+        let mut done = 0;
+        while done < unread {
+            let n = (unread - done).min(piece.len() as u64) as usize;
+            let Some(piece) = piece.get_mut(..n) else { return Err(Lie::Index) };
+            self.copy_ring(self.state.head.get() + done, piece);
+            let _ = self.peer.write(returns(capacity) + done as usize, piece);
+            done += n as u64;
+        }
+        self.state.head.set(self.state.head.get() + unread);
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+use crate::layout::{
+    ACK, ARMED, CREDIT, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RETRACT, RETURNED,
+    RING, RUNG, SWITCH_AT, TAIL, returns,
+};
+use crate::{Lie, RecvState, Road, SendState};
+use vmmc_contract::{Export, Import};
+use vmmc_sync::{Ordering, fence};
+
+/// A large put is published in pieces of this many bytes, so that the receiver copies while the sender still does.
+const PIECE: usize = 32 * 1024;
+
+/// X's half of the stream X→Y: used by one thread at a time, the holder of the send gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a, E, I> {
+    state: &'a SendState,
+    /// This end's position in the opposite stream, whose credit travels along.
+    opposite: &'a RecvState,
+    inbox: E,
+    peer: I,
+}
+
+impl<'a, E: Export, I: Import> Sender<'a, E, I> {
+    /// `inbox` is this end's own slot (the peer writes it), `peer` the other end's slot.
+    #[inline(always)]
+    pub const fn new(state: &'a SendState, opposite: &'a RecvState, inbox: E, peer: I) -> Self {
+        Self { state, opposite, inbox, peer }
+    }
+
+    /// Writes a word at the peer. A revoked import loses it; the kernel socket then says what became of the connection.
+    #[inline(always)]
+    fn tell(&self, at: usize, value: u64) {
+        let _ = self.peer.store(at, value);
+    }
+
+    /// Bytes that the ring has room for.
+    ///
+    /// # Errors
+    /// `Lie::Index` if the peer claims to have consumed more than was put.
+    #[inline]
+    pub fn room(&self) -> Result<usize, Lie> {
+        let tail = self.state.tail.get();
+        let credit = self.inbox.load(CREDIT);
+        if credit > tail {
+            return Err(Lie::Index);
+        }
+        let credit = credit.max(self.state.credit.get());
+        self.state.credit.set(credit);
+        usize::try_from(self.state.capacity.get().saturating_sub(tail - credit)).map_err(|_| Lie::Index)
+    }
+
+    /// Puts as much of `src` into the ring as there is room for, and publishes it. 0: the ring is full.
+    ///
+    /// # Errors
+    /// As [`Sender::room`].
+    #[inline]
+    pub fn put(&self, src: &[u8]) -> Result<usize, Lie> {
+        let room = self.room()?;
+        if src.len() <= INLINE_MAX && self.state.credit.get() == self.state.tail.get() && src.len() <= room {
+            self.place(src);
+            let _ = self.peer.write(INLINE, src);
+            self.publish(src.len(), src.len() as u64);
+            return Ok(src.len());
+        }
+        let src = src.get(..room).unwrap_or(src);
+        for piece in src.chunks(PIECE) {
+            self.place(piece);
+            self.publish(piece.len(), 0);
+        }
+        Ok(src.len())
+    }
+
+    /// Copies `src` (no longer than the room) to where the tail stands; nobody is told yet.
+    #[inline]
+    fn place(&self, src: &[u8]) {
+        let capacity = self.state.capacity.get();
+        let at = (self.state.tail.get() & capacity.wrapping_sub(1)) as usize;
+        let (first, wrapped) = src.split_at(src.len().min(capacity as usize - at));
+        let _ = self.peer.write(RING + at, first);
+        if !wrapped.is_empty() {
+            let _ = self.peer.write(RING, wrapped);
+        }
+    }
+
+    /// SYNC POINT "ring bytes visible in take": the tail's Release store; its Acquire load is in `Receiver::available`.
+    #[inline]
+    fn publish(&self, n: usize, inline: u64) {
+        let head = self.opposite.head.get();
+        if head != self.opposite.credit.get() {
+            self.opposite.credit.set(head);
+            self.tell(CREDIT, head);
+        }
+        let tail = self.state.tail.get() + n as u64;
+        self.state.tail.set(tail);
+        self.tell(TAIL, tail | inline << 56);
+    }
+
+    /// After a put: whether the receiver has asked to be rung. The full fence pairs with the one in `Receiver::arm`:
+    /// either the receiver's second look sees the tail, or this look sees it armed.
+    #[inline]
+    pub fn must_ring(&self) -> bool {
+        fence(Ordering::SeqCst);
+        let armed = self.inbox.load(ARMED);
+        armed & 1 == 1 && armed != self.state.rung_for.get()
+    }
+
+    /// Accounts for one doorbell. Call it before the byte is sent on the kernel road.
+    pub fn ringing(&self) {
+        self.state.rung_for.set(self.inbox.load(ARMED));
+        let rung = self.state.rung.get() + 1;
+        self.state.rung.set(rung);
+        self.state.kernel.add(1);
+        self.tell(RUNG, rung);
+    }
+
+    /// Takes the account of [`Sender::ringing`] back: the kernel did not take the byte.
+    pub fn not_rung(&self) {
+        let rung = self.state.rung.get().saturating_sub(1);
+        self.state.rung.set(rung);
+        self.state.kernel.set(self.state.kernel.get().saturating_sub(1));
+        self.tell(RUNG, rung);
+    }
+
+    /// Whether the receiver honours a switch now and has completed all earlier moves.
+    #[must_use]
+    pub fn may_switch(&self) -> bool {
+        let epoch = self.state.epoch.get();
+        self.state.capacity.get() != 0
+            && Road::of(epoch) == Road::Kernel
+            && self.inbox.load(READY) == 1
+            && self.inbox.load(ACK) == epoch
+            && !self.state.owes_return()
+    }
+
+    /// Kernel-road bytes that the receiver has not yet said it received.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        self.state.kernel.get().saturating_sub(self.inbox.load(RECEIVED))
+    }
+
+    /// Moves the stream to the ring from the next byte on. The caller has checked [`Sender::may_switch`] and the
+    /// kernel's counts, and rings once after the next put whether or not the receiver is armed.
+    pub fn switch(&self) {
+        let at = self.state.kernel.get();
+        self.state.switch_at.set(at);
+        self.state.rung.set(0);
+        self.tell(SWITCH_AT, at);
+        self.tell(RUNG, 0);
+        self.advance();
+    }
+
+    /// Moves the stream back to the kernel road from the next byte on.
+    pub fn leave(&self) {
+        self.leave_with(0);
+    }
+
+    fn leave_with(&self, flag: u64) {
+        self.tell(RESUME_AT, self.state.switch_at.get() + self.state.rung.get());
+        self.tell(LEAVE_AT, self.state.tail.get() | flag);
+        self.advance();
+    }
+
+    /// SYNC POINT "a move's words visible": the epoch's Release store; its Acquire load is in `Receiver::announced`.
+    fn advance(&self) {
+        let epoch = self.state.epoch.get() + 1;
+        self.state.epoch.set(epoch);
+        self.tell(EPOCH, epoch);
+    }
+
+    /// Whether the receiver asks for the present switch to be taken back.
+    #[must_use]
+    #[inline]
+    pub fn is_retracted(&self) -> bool {
+        let epoch = self.state.epoch.get();
+        Road::of(epoch) == Road::Vmmc && self.inbox.load(RETRACT) == epoch
+    }
+
+    /// Answers a retract: leaves, and sends nothing until the receiver has given its unread bytes back.
+    pub fn honour_retract(&self) {
+        self.leave_with(HOLD);
+        self.state.awaited.set(self.state.epoch.get());
+    }
+
+    /// Whether the bytes that the receiver gives back have come (or were never awaited): afterwards
+    /// [`Sender::next_return`] yields them.
+    ///
+    /// # Errors
+    /// `Lie::Index` if more is given back than was unread.
+    pub fn collect_return(&self) -> Result<bool, Lie> {
+        let awaited = self.state.awaited.get();
+        if awaited == 0 {
+            return Ok(true);
+        }
+        let word = self.inbox.load(RETURNED);
+        if word >> 32 != awaited & 0xffff_ffff {
+            return Ok(false);
+        }
+        let len = word & 0xffff_ffff;
+        if len > self.state.capacity.get() || len > self.state.tail.get() - self.state.credit.get() {
+            return Err(Lie::Index);
+        }
+        self.state.awaited.set(0);
+        self.state.return_at.set(0);
+        self.state.return_left.set(len);
+        Ok(true)
+    }
+
+    /// Copies the next given-back bytes into `buf`: how many (0: all have been sent).
+    pub fn next_return(&self, buf: &mut [u8]) -> usize {
+        let left = self.state.return_left.get() as usize;
+        let n = left.min(buf.len());
+        let at = returns(self.state.capacity.get() as usize) + self.state.return_at.get() as usize;
+        match buf.get_mut(..n) {
+            Some(buf) if self.inbox.read(at, buf) => n,
+            _ => 0,
+        }
+    }
+
+    /// `n` of the bytes that [`Sender::next_return`] showed went down the kernel road.
+    pub fn return_sent(&self, n: usize) {
+        let n = (n as u64).min(self.state.return_left.get());
+        self.state.return_left.set(self.state.return_left.get() - n);
+        self.state.return_at.set(self.state.return_at.get() + n);
+        self.state.kernel.add(n);
+    }
+
+    /// Tells the receiver to ask the kernel soon: the socket is about to be shut down or closed.
+    pub fn hint_end(&self) {
+        self.tell(FIN, 1);
+    }
+
+    /// Whether the receiver has consumed all that was put (as far as it has said).
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.inbox.load(CREDIT) == self.state.tail.get()
+    }
+}

@@ -1,0 +1,179 @@
+use vmmc_sync::{AtomicU64, Ordering};
+
+/// A word of an end's own position: only the holder of the stream's gate changes it, others may look.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Own(AtomicU64);
+
+impl Own {
+    pub(crate) fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+    #[inline(always)]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    #[inline(always)]
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+    pub(crate) fn add(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+/// The sender's own position in a stream. All-zero bytes are a stream that has not begun (capacity 0: not paired).
+#[derive(Debug)]
+#[repr(C)]
+pub struct SendState {
+    /// Ring capacity in bytes, a power of two; 0 while not paired.
+    pub(crate) capacity: Own,
+    /// Bytes sent on the kernel road, doorbells included.
+    pub(crate) kernel: Own,
+    /// Bytes put into the ring.
+    pub(crate) tail: Own,
+    /// Highest credit ever seen; always lies in `tail - capacity ..= tail`.
+    pub(crate) credit: Own,
+    pub(crate) epoch: Own,
+    pub(crate) switch_at: Own,
+    /// Doorbells sent since `switch_at`.
+    pub(crate) rung: Own,
+    /// The `armed` word that was last answered.
+    pub(crate) rung_for: Own,
+    /// Epoch for which a return is awaited (0: none).
+    pub(crate) awaited: Own,
+    /// Of the return area: bytes that still have to go down the kernel road, and where they start.
+    pub(crate) return_left: Own,
+    pub(crate) return_at: Own,
+}
+
+/// The receiver's own position in a stream. All-zero bytes are a stream that has not begun.
+#[derive(Debug)]
+#[repr(C)]
+pub struct RecvState {
+    pub(crate) capacity: Own,
+    /// Bytes received on the kernel road, doorbells and stashed bytes included.
+    pub(crate) kernel: Own,
+    /// Bytes taken from the ring.
+    pub(crate) head: Own,
+    /// The credit last told to the sender.
+    pub(crate) credit: Own,
+    /// Last completed epoch.
+    pub(crate) epoch: Own,
+    pub(crate) switch_at: Own,
+    /// The `armed` word last written: odd while a doorbell is believed to be coming.
+    pub(crate) armed: Own,
+    /// 1 once this end honours a switch.
+    pub(crate) ready: Own,
+    pub(crate) stash_at: Own,
+    pub(crate) stash_len: Own,
+}
+
+impl SendState {
+    /// A stream that has not begun.
+    #[must_use]
+    pub fn new() -> Self {
+        let zero = || Own::new(0);
+        Self {
+            capacity: zero(), kernel: zero(), tail: zero(), credit: zero(), epoch: zero(), switch_at: zero(),
+            rung: zero(), rung_for: zero(), awaited: zero(), return_left: zero(), return_at: zero(),
+        }
+    }
+    /// Begins anew with `kernel` bytes already sent on the kernel road.
+    pub fn reset(&self, kernel: u64) {
+        for word in [&self.capacity, &self.tail, &self.credit, &self.epoch, &self.switch_at, &self.rung, &self.rung_for,
+            &self.awaited, &self.return_left, &self.return_at] {
+            word.set(0);
+        }
+        self.kernel.set(kernel);
+    }
+    /// Rings of `capacity` bytes (a power of two) stand behind the stream from now on.
+    pub fn pair(&self, capacity: u64) {
+        self.capacity.set(capacity);
+    }
+    /// Counts `n` bytes that a kernel call has sent. Any thread; no gate needed.
+    #[inline]
+    pub fn sent_by_kernel(&self, n: u64) {
+        self.kernel.add(n);
+    }
+    /// Bytes sent on the kernel road, doorbells included.
+    #[must_use]
+    pub fn kernel_bytes(&self) -> u64 {
+        self.kernel.get()
+    }
+    /// The road of the next byte.
+    #[must_use]
+    #[inline]
+    pub fn road(&self) -> crate::Road {
+        crate::Road::of(self.epoch.get())
+    }
+    /// Whether given-back bytes are awaited or have still to be sent before anything else.
+    #[must_use]
+    #[inline]
+    pub fn owes_return(&self) -> bool {
+        self.awaited.get() | self.return_left.get() != 0
+    }
+}
+
+impl RecvState {
+    /// A stream that has not begun.
+    #[must_use]
+    pub fn new() -> Self {
+        let zero = || Own::new(0);
+        Self {
+            capacity: zero(), kernel: zero(), head: zero(), credit: zero(), epoch: zero(), switch_at: zero(),
+            armed: zero(), ready: zero(), stash_at: zero(), stash_len: zero(),
+        }
+    }
+    /// Begins anew with `kernel` bytes already received on the kernel road.
+    pub fn reset(&self, kernel: u64) {
+        for word in [&self.capacity, &self.head, &self.credit, &self.epoch, &self.switch_at, &self.armed, &self.ready,
+            &self.stash_at, &self.stash_len] {
+            word.set(0);
+        }
+        self.kernel.set(kernel);
+    }
+    /// Rings of `capacity` bytes (a power of two) stand behind the stream from now on.
+    pub fn pair(&self, capacity: u64) {
+        self.capacity.set(capacity);
+    }
+    /// Counts `n` bytes that a kernel call has received while no switch was possible. Any thread; no gate needed.
+    #[inline]
+    pub fn received_by_kernel(&self, n: u64) {
+        self.kernel.add(n);
+    }
+    /// Bytes received on the kernel road, doorbells included.
+    #[must_use]
+    pub fn kernel_bytes(&self) -> u64 {
+        self.kernel.get()
+    }
+    /// The road of the next byte, as far as the receiver has come.
+    #[must_use]
+    #[inline]
+    pub fn road(&self) -> crate::Road {
+        crate::Road::of(self.epoch.get())
+    }
+    /// Whether this end has said that it honours a switch.
+    #[must_use]
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.ready.get() != 0
+    }
+    /// Whether a doorbell is believed to come at the next change.
+    #[must_use]
+    #[inline]
+    pub fn is_armed(&self) -> bool {
+        self.armed.get() & 1 == 1
+    }
+}
+
+impl Default for SendState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+impl Default for RecvState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
