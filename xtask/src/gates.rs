@@ -1,0 +1,234 @@
+//! The gates, in the order in which they run. Each says how many tests it ran, and running none is a failure.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
+
+use crate::command::{self, cargo};
+use crate::{machine, tidy};
+
+/// What a gate found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+}
+
+/// One gate.
+struct Gate {
+    name: &'static str,
+    what: &'static str,
+    run: fn() -> Result<Tally>,
+}
+
+const GATES: &[Gate] = &[
+    Gate { name: "fmt", what: "rustfmt agrees", run: fmt },
+    Gate { name: "clippy", what: "clippy has no warning", run: clippy },
+    Gate { name: "tidy", what: "rooms, lengths, bans, arrows", run: tidy::run },
+    Gate { name: "unit", what: "unit, property and conformance tests of every crate", run: unit },
+    Gate { name: "loom", what: "model checking of ring, arming and switching", run: loom },
+    Gate { name: "calls", what: "manifest of calls = glibc's symbols = the library's exports", run: calls },
+    Gate { name: "behaviour", what: "small C programs, on both roads, against the kernel", run: behaviour },
+    Gate {
+        name: "programs",
+        what: "redis, nginx, PostgreSQL … on both roads, killed and overloaded too",
+        run: programs,
+    },
+];
+
+/// Crates whose tests belong to a gate of their own.
+const CALLS: &[&str] = &["vmmc-calls", "vmmc-preload"];
+const WHOLE: &str = "vmmc-tests";
+
+/// Minutes after which a gate has hung.
+const GATE_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Prints the gates.
+pub(crate) fn list() {
+    for gate in GATES {
+        println!("{:<10} {}", gate.name, gate.what);
+    }
+}
+
+/// Runs the gates named, all of them if none is; `true` if everything passed.
+pub(crate) fn run(names: &[String]) -> Result<bool> {
+    if let Some(unknown) = names.iter().find(|name| GATES.iter().all(|gate| gate.name != **name)) {
+        bail!("there is no gate `{unknown}`; `cargo xtask test --list` shows them");
+    }
+    let chosen = |gate: &&Gate| names.is_empty() || names.iter().any(|name| name == gate.name);
+    if names.iter().any(|name| name != "tidy") || names.is_empty() {
+        machine::setup(machine::Scope::Everything)?;
+    }
+    let mut results = Vec::new();
+    for gate in GATES.iter().filter(chosen) {
+        println!("\n==== {}: {}", gate.name, gate.what);
+        let began = Instant::now();
+        let tally = judge(gate);
+        println!(
+            "==== {}: {} passed, {} failed ({} s)",
+            gate.name,
+            tally.passed,
+            tally.failed,
+            began.elapsed().as_secs()
+        );
+        results.push((gate.name, tally));
+    }
+    Ok(summary(&results))
+}
+
+/// Runs one gate; one that breaks, or that ran nothing, has failed.
+fn judge(gate: &Gate) -> Tally {
+    match (gate.run)() {
+        Ok(Tally { passed: 0, failed: 0 }) => {
+            println!("{}: ran nothing, and a gate that runs nothing has failed", gate.name);
+            Tally { passed: 0, failed: 1 }
+        }
+        Ok(tally) => tally,
+        Err(error) => {
+            println!("{}: {error:#}", gate.name);
+            Tally { passed: 0, failed: 1 }
+        }
+    }
+}
+
+/// The table at the end and its last line.
+fn summary(results: &[(&str, Tally)]) -> bool {
+    println!();
+    let mut total = Tally::default();
+    for (name, tally) in results {
+        let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
+        println!("{name:<10} {:>5} passed {:>5} failed   {verdict}", tally.passed, tally.failed);
+        total.passed += tally.passed;
+        total.failed += tally.failed;
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    total.failed == 0 && total.passed > 0
+}
+
+fn fmt() -> Result<Tally> {
+    command::must(&mut cargo(&["fmt", "--all", "--check"]))?;
+    Ok(Tally { passed: 1, failed: 0 })
+}
+
+fn clippy() -> Result<Tally> {
+    let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let status = command::follow(&mut cargo(&arguments), GATE_LIMIT, |_| ())?;
+    ensure!(status.success(), "clippy is not content");
+    Ok(Tally { passed: 1, failed: 0 })
+}
+
+fn unit() -> Result<Tally> {
+    let excluded = CALLS.iter().chain([&WHOLE]).flat_map(|name| ["--exclude", name]);
+    let arguments: Vec<&str> =
+        ["test", "--quiet", "--no-fail-fast", "--workspace"].into_iter().chain(excluded).collect();
+    cargo_test(&arguments, &[])
+}
+
+/// Every test target called `loom`, compiled for the model checker in a directory of its own.
+fn loom() -> Result<Tally> {
+    let mut tally = Tally::default();
+    for (package, _) in test_targets()?.iter().filter(|(_, target)| target == "loom") {
+        let arguments =
+            ["test", "--quiet", "--release", "--target-dir", "target/loom", "-p", package, "--test", "loom"];
+        let one = cargo_test(&arguments, &[("RUSTFLAGS", "--cfg loom")])?;
+        tally.passed += one.passed;
+        tally.failed += one.failed;
+    }
+    Ok(tally)
+}
+
+fn calls() -> Result<Tally> {
+    build_release()?;
+    let packages = CALLS.iter().flat_map(|name| ["-p", name]);
+    let arguments: Vec<&str> = ["test", "--quiet", "--no-fail-fast", "--release"].into_iter().chain(packages).collect();
+    cargo_test(&arguments, &[])
+}
+
+fn behaviour() -> Result<Tally> {
+    whole(|target| target.starts_with("behaviour"))
+}
+
+fn programs() -> Result<Tally> {
+    whole(|target| !target.starts_with("behaviour"))
+}
+
+/// Tests of the whole: the release library and command, and test targets chosen by name, one at a time.
+fn whole(chosen: fn(&str) -> bool) -> Result<Tally> {
+    build_release()?;
+    let targets: BTreeSet<String> =
+        test_targets()?.into_iter().filter(|(p, target)| p == WHOLE && chosen(target)).map(|(_, t)| t).collect();
+    ensure!(!targets.is_empty(), "no test target has been found");
+    let named = targets.iter().flat_map(|target| ["--test", target]);
+    let arguments: Vec<&str> = ["test", "--no-fail-fast", "-p", WHOLE].into_iter().chain(named).collect();
+    cargo_test(&arguments, &[])
+}
+
+/// The library and the command as they are meant to be used.
+pub(crate) fn build_release() -> Result<()> {
+    command::must(&mut cargo(&["build", "--quiet", "--release", "-p", "vmmc-cli", "-p", "vmmc-preload"]))
+}
+
+/// Runs `cargo test` and adds up what its test programs report.
+fn cargo_test(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut command = cargo(arguments);
+    command.envs(environment.iter().copied());
+    let status = command::follow(&mut command, GATE_LIMIT, |line| {
+        if let Some(one) = parse_result(line) {
+            tally.passed += one.passed;
+            tally.failed += one.failed;
+        }
+    })?;
+    if !status.success() && tally.failed == 0 {
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; …`.
+fn parse_result(line: &str) -> Option<Tally> {
+    let (_, counts) = line.split_once("test result: ")?.1.split_once(". ")?;
+    let number = |word: &str| counts.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse().ok());
+    Some(Tally { passed: number(" passed")?, failed: number(" failed")? })
+}
+
+/// Every (package, test target) of the workspace.
+fn test_targets() -> Result<Vec<(String, String)>> {
+    let metadata = metadata()?;
+    let mut found = Vec::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        for target in package["targets"].as_array().into_iter().flatten() {
+            if target["kind"][0] == "test" {
+                let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+                found.push((name(package), name(target)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What cargo says about the workspace.
+pub(crate) fn metadata() -> Result<Value> {
+    let text = command::output(&mut cargo(&["metadata", "--quiet", "--no-deps", "--format-version", "1"]))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_added_from_the_lines_that_test_programs_print() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(parse_result(line), Some(Tally { passed: 12, failed: 3 }));
+        assert_eq!(parse_result("running 3 tests"), None);
+    }
+
+    #[test]
+    fn a_gate_that_runs_nothing_has_failed() {
+        let gate = Gate { name: "empty", what: "", run: || Ok(Tally::default()) };
+        assert_eq!(judge(&gate), Tally { passed: 0, failed: 1 });
+    }
+}
