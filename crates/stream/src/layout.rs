@@ -2,8 +2,8 @@
 
 /// Sender to me: tail (low 56 bits) and inline length (top byte).
 pub const TAIL: usize = 0x000;
-/// Receiver from me: bytes consumed of my outgoing ring.
-pub const CREDIT: usize = 0x008;
+/// Sender to me: bytes consumed of my outgoing ring, told along with a put. It may lag behind [`CREDIT`].
+pub const CREDIT_ALONG: usize = 0x008;
 /// Sender to me: copy of the last small message.
 pub const INLINE: usize = 0x010;
 /// Bytes that fit inline.
@@ -20,6 +20,8 @@ pub const ACK: usize = 0x058;
 pub const RECEIVED: usize = 0x060;
 /// Receiver from me: `epoch << 32 | length` of what stands in my return area.
 pub const RETURNED: usize = 0x068;
+/// Receiver from me: bytes consumed of my outgoing ring. It may lag behind [`CREDIT_ALONG`]: each word has one writer.
+pub const CREDIT: usize = 0x070;
 /// Sender to me: its epoch.
 pub const EPOCH: usize = 0x080;
 /// Sender to me: kernel-road count at which it switched.

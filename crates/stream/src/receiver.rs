@@ -6,6 +6,10 @@ use crate::{Lie, RecvState, Road};
 use vmmc_contract::{Export, Import};
 use vmmc_sync::{Ordering, fence};
 
+/// Most moves that one look completes. A sender makes an empty switch only when a retract overtakes it, so an honest
+/// one cannot come near this.
+const MOVES_PER_LOOK: u32 = 16;
+
 /// What a receiver finds when it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -51,12 +55,12 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         if filled > self.state.capacity.get() { Err(Lie::Index) } else { Ok((filled, word >> 56)) }
     }
 
-    /// The sender's epoch: at most one switch and one leave beyond what is completed.
+    /// The sender's epoch: at most one switch and one leave beyond what is completed, and none before this end was ready.
     #[inline]
     fn announced(&self) -> Result<u64, Lie> {
         let done = self.state.epoch.get();
         let announced = self.inbox.load(EPOCH);
-        let most = if Road::of(done) == Road::Kernel { 2 } else { 1 };
+        let most = if !self.state.is_ready() { 0 } else if Road::of(done) == Road::Kernel { 2 } else { 1 };
         if announced.wrapping_sub(done) > most { Err(Lie::Index) } else { Ok(announced) }
     }
 
@@ -83,18 +87,36 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     /// A [`Lie`] of the peer's.
     #[inline]
     pub fn look(&self) -> Result<Next, Lie> {
-        loop {
-            let done = self.state.epoch.get();
+        if self.is_plain_ring() { self.look_ring() } else { self.look_moves() }
+    }
+
+    /// On the VMMC road, and the sender has not left.
+    #[inline]
+    fn is_plain_ring(&self) -> bool {
+        let done = self.state.epoch.get();
+        Road::of(done) == Road::Vmmc && self.inbox.load(EPOCH) == done
+    }
+
+    #[inline]
+    fn look_ring(&self) -> Result<Next, Lie> {
+        let (filled, _) = self.available()?;
+        Ok(if filled > 0 { Next::Data(filled as usize) } else { Next::Empty { doorbells: self.outstanding() } })
+    }
+
+    #[inline(never)]
+    fn look_moves(&self) -> Result<Next, Lie> {
+        for _ in 0..MOVES_PER_LOOK {
             let announced = self.announced()?;
-            if Road::of(done) == Road::Vmmc && announced == done {
-                let (filled, _) = self.available()?;
-                return Ok(if filled > 0 { Next::Data(filled as usize) } else { Next::Empty { doorbells: self.outstanding() } });
-            }
-            let next = if Road::of(done) == Road::Vmmc { self.look_left()? } else { self.look_kernel(announced)? };
+            let next = match self.state.road() {
+                Road::Vmmc if announced == self.state.epoch.get() => return self.look_ring(),
+                Road::Vmmc => self.look_left(announced)?,
+                Road::Kernel => self.look_kernel(announced)?,
+            };
             if let Some(next) = next {
                 return Ok(next);
             }
         }
+        Err(Lie::Index)
     }
 
     /// On the kernel road: the stash first, then the kernel up to an announced switch, then the switch itself.
@@ -106,9 +128,6 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         if announced == self.state.epoch.get() {
             let limit = if self.state.is_ready() { STASH_MAX } else { usize::MAX };
             return Ok(Some(Next::Kernel { limit }));
-        }
-        if !self.state.is_ready() {
-            return Err(Lie::Index);
         }
         let (at, kernel) = (self.inbox.load(SWITCH_AT), self.state.kernel.get());
         if at < kernel {
@@ -122,7 +141,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     }
 
     /// The sender has left: its ring bytes first, then the doorbells that are still to come, then the leave itself.
-    fn look_left(&self) -> Result<Option<Next>, Lie> {
+    fn look_left(&self, announced: u64) -> Result<Option<Next>, Lie> {
         let unread = self.unread_at_leave()?;
         if unread > 0 {
             return Ok(Some(Next::Data(unread as usize)));
@@ -131,8 +150,25 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         if kernel < resume {
             return Ok(Some(Next::Kernel { limit: (resume - kernel) as usize }));
         }
+        if self.is_held() {
+            self.answer_hold(announced, 0);
+        }
         self.complete();
         Ok(None)
+    }
+
+    /// Whether the sender that has left waits for its unread bytes.
+    fn is_held(&self) -> bool {
+        self.inbox.load(LEAVE_AT) & HOLD != 0
+    }
+
+    /// Tells the sender, once, how many bytes it finds in its return area; nothing holds it any more.
+    fn answer_hold(&self, announced: u64, len: u64) {
+        if self.state.returned.get() != announced {
+            self.state.returned.set(announced);
+            self.tell(RETURNED, (announced & 0xffff_ffff) << 32 | len);
+            let _ = self.peer.notify();
+        }
     }
 
     fn unread_at_leave(&self) -> Result<u64, Lie> {
@@ -171,20 +207,19 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     /// A [`Lie`] of the peer's.
     #[inline]
     pub fn take(&self, dst: &mut [u8]) -> Result<usize, Lie> {
-        let mut done = 0;
         // A large take is made in pieces, so that the sender gets credit while the receiver still copies.
-        let piece = (self.state.capacity.get() / 4).max(1) as usize;
-        loop {
-            let Some(rest) = dst.get_mut(done..) else { return Ok(done) };
+        let piece = (self.state.capacity.get() as usize / 4).max(1);
+        let mut done = 0;
+        while let Some(rest) = dst.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let len = rest.len().min(piece);
-            let Some(rest) = rest.get_mut(..len) else { return Ok(done) };
-            let n = self.peek(0, rest)?;
+            let n = self.peek(0, rest.get_mut(..len).unwrap_or_default())?;
             self.consume(n as u64);
             done += n;
-            if n == 0 || n < len || done == dst.len() {
-                return Ok(done);
+            if n < len {
+                break;
             }
         }
+        Ok(done)
     }
 
     /// Copies up to `dst.len()` bytes that stand `skip` bytes ahead and leaves them where they are.
@@ -193,20 +228,23 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     /// A [`Lie`] of the peer's.
     #[inline]
     pub fn peek(&self, skip: usize, dst: &mut [u8]) -> Result<usize, Lie> {
-        let Next::Data(available) = self.look()? else { return Ok(0) };
-        let n = available.saturating_sub(skip).min(dst.len());
+        let (available, inline) = if self.is_plain_ring() { self.available()? } else { (self.look_data()?, 0) };
+        let n = (available as usize).saturating_sub(skip).min(dst.len());
         let Some(dst) = dst.get_mut(..n) else { return Ok(0) };
-        let capacity = self.state.capacity.get() as usize;
         if self.state.road() == Road::Kernel {
-            let at = stash(capacity) + self.state.stash_at.get() as usize + skip;
+            let at = stash(self.state.capacity.get() as usize) + self.state.stash_at.get() as usize + skip;
             return Ok(if self.inbox.read(at, dst) { n } else { 0 });
         }
-        let (filled, inline) = self.available()?;
-        if skip == 0 && n <= INLINE_MAX && filled == inline && n as u64 == inline {
+        if skip == 0 && n <= INLINE_MAX && available == inline && n as u64 == inline {
             return Ok(if self.inbox.read(INLINE, dst) { n } else { 0 });
         }
-        self.copy_ring(self.state.head.get() + skip as u64, dst);
+        self.copy_ring(self.state.head.get().wrapping_add(skip as u64), dst);
         Ok(n)
+    }
+
+    /// The bytes of [`Next::Data`], else 0.
+    fn look_data(&self) -> Result<u64, Lie> {
+        Ok(if let Next::Data(n) = self.look_moves()? { n as u64 } else { 0 })
     }
 
     #[inline]
@@ -229,25 +267,28 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             return;
         }
         let head = self.state.head.get() + n;
-        self.state.head.set(head);
+        // SYNC POINT "bytes copied before credit": the Acquire load is in `Sender::publish`.
+        self.state.head.set_release(head);
         if head - self.state.credit.get() >= self.state.capacity.get() / 4 {
             self.give_credit();
         }
     }
 
+    /// Tells all that has been consumed. Only the receiver writes this word and `state.credit`; what its own sender tells
+    /// along stands in another word, so neither can take the other's back.
     fn give_credit(&self) {
         let head = self.state.head.get();
-        self.state.credit.set(head);
-        self.tell(CREDIT, head);
+        if head != self.state.credit.get() {
+            self.state.credit.set(head);
+            self.tell(CREDIT, head);
+        }
     }
 
     /// Asks for a doorbell at the next change. Afterwards look again: the full fence pairs with `Sender::must_ring`.
     pub fn arm(&self) {
         let word = (self.state.armed.get() & !1) + 3;
         self.state.armed.set(word);
-        if self.state.head.get() != self.state.credit.get() {
-            self.give_credit();
-        }
+        self.give_credit();
         self.tell(ARMED, word);
         fence(Ordering::SeqCst);
     }
@@ -344,8 +385,10 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     }
 
     /// After a retract: once the sender has left and holds, gives the unread ring bytes back into its memory.
-    /// `Some(true)`: nothing unread is left here; `Some(false)`: the sender left by itself before it saw the retract and
-    /// unread bytes remain here; `None`: it has not left yet.
+    /// `None`: not done yet; the sender has not left, or doorbells are still to come (then [`Receiver::look`] says how many
+    /// kernel bytes to read and pass to [`Receiver::from_kernel`]). `Some(true)`: done, and nothing unread is left here nor
+    /// any doorbell in the kernel. `Some(false)`: done as far as it can be, and unread bytes remain: the sender left by
+    /// itself before it saw the retract, or kernel bytes from before the switch are unread and doorbells stand behind them.
     ///
     /// # Errors
     /// A [`Lie`] of the peer's.
@@ -355,20 +398,23 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             return Ok(None);
         }
         self.look()?;
-        if Road::of(self.state.epoch.get()) == Road::Kernel {
-            return Ok(Some(announced == self.state.epoch.get() && self.state.stash_len.get() == 0));
+        if announced != self.state.epoch.get() {
+            let unread = self.unread_at_leave()?;
+            if self.is_held() {
+                self.return_bytes(announced, unread)?;
+            } else if unread > 0 {
+                return Ok(Some(false));
+            }
         }
-        let unread = self.unread_at_leave()?;
-        if self.inbox.load(LEAVE_AT) & HOLD == 0 {
-            return Ok(Some(unread == 0 && self.state.stash_len.get() == 0));
-        }
-        self.return_bytes(unread)?;
-        self.tell(RETURNED, (announced & 0xffff_ffff) << 32 | unread);
-        let _ = self.peer.notify();
-        Ok(Some(true))
+        let next = self.look()?;
+        Ok(match self.state.road() {
+            Road::Vmmc => None,
+            _ if matches!(next, Next::Data(_)) => Some(false),
+            _ => Some(announced == self.state.epoch.get() || self.inbox.load(SWITCH_AT) == self.inbox.load(RESUME_AT)),
+        })
     }
 
-    fn return_bytes(&self, unread: u64) -> Result<(), Lie> {
+    fn return_bytes(&self, announced: u64, unread: u64) -> Result<(), Lie> {
         let capacity = self.state.capacity.get() as usize;
         let mut piece = [0; 1024];
         let mut done = 0;
@@ -379,7 +425,8 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             let _ = self.peer.write(returns(capacity) + done as usize, piece);
             done += n as u64;
         }
-        self.state.head.set(self.state.head.get() + unread);
+        self.state.head.set_release(self.state.head.get() + unread);
+        self.answer_hold(announced, unread);
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 use crate::layout::{
-    ACK, ARMED, CREDIT, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RETRACT, RETURNED,
+    ACK, ARMED, CREDIT, CREDIT_ALONG, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RETRACT, RETURNED,
     RING, RUNG, SWITCH_AT, TAIL, returns,
 };
 use crate::{Lie, RecvState, Road, SendState};
@@ -32,28 +32,37 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         let _ = self.peer.store(at, value);
     }
 
+    /// The highest credit that the peer has told, by whichever of its two threads.
+    #[inline]
+    fn credit(&self) -> Result<u64, Lie> {
+        let credit = self.inbox.load(CREDIT_ALONG).max(self.inbox.load(CREDIT)).max(self.state.credit.get());
+        if credit > self.state.tail.get() {
+            return Err(Lie::Index);
+        }
+        self.state.credit.set(credit);
+        Ok(credit)
+    }
+
     /// Bytes that the ring has room for.
     ///
     /// # Errors
     /// `Lie::Index` if the peer claims to have consumed more than was put.
     #[inline]
     pub fn room(&self) -> Result<usize, Lie> {
-        let tail = self.state.tail.get();
-        let credit = self.inbox.load(CREDIT);
-        if credit > tail {
-            return Err(Lie::Index);
-        }
-        let credit = credit.max(self.state.credit.get());
-        self.state.credit.set(credit);
-        usize::try_from(self.state.capacity.get().saturating_sub(tail - credit)).map_err(|_| Lie::Index)
+        let filled = self.state.tail.get() - self.credit()?;
+        Ok(self.state.capacity.get().saturating_sub(filled) as usize)
     }
 
-    /// Puts as much of `src` into the ring as there is room for, and publishes it. 0: the ring is full.
+    /// Puts as much of `src` into the ring as there is room for, and publishes it. 0: the ring is full, or the stream is
+    /// on the kernel road.
     ///
     /// # Errors
     /// As [`Sender::room`].
     #[inline]
     pub fn put(&self, src: &[u8]) -> Result<usize, Lie> {
+        if self.state.road() == Road::Kernel {
+            return Ok(0);
+        }
         let room = self.room()?;
         if src.len() <= INLINE_MAX && self.state.credit.get() == self.state.tail.get() && src.len() <= room {
             self.place(src);
@@ -84,26 +93,29 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// SYNC POINT "ring bytes visible in take": the tail's Release store; its Acquire load is in `Receiver::available`.
     #[inline]
     fn publish(&self, n: usize, inline: u64) {
-        let head = self.opposite.head.get();
-        if head != self.opposite.credit.get() {
-            self.opposite.credit.set(head);
-            self.tell(CREDIT, head);
+        // SYNC POINT "bytes copied before credit": the Release store is in `Receiver::consume`, perhaps another thread's.
+        let head = self.opposite.head.get_acquire();
+        if head != self.state.along.get() {
+            self.state.along.set(head);
+            self.tell(CREDIT_ALONG, head);
         }
         let tail = self.state.tail.get() + n as u64;
         self.state.tail.set(tail);
         self.tell(TAIL, tail | inline << 56);
     }
 
-    /// After a put: whether the receiver has asked to be rung. The full fence pairs with the one in `Receiver::arm`:
-    /// either the receiver's second look sees the tail, or this look sees it armed.
+    /// After a put: whether a doorbell is owed, because the receiver has asked to be rung or because none has been sent
+    /// since the switch (the receiver may be asleep and not have armed). It stays owed until one is sent. The full fence
+    /// pairs with the one in `Receiver::arm`: either the receiver's second look sees the tail, or this look sees it armed.
     #[inline]
     pub fn must_ring(&self) -> bool {
         fence(Ordering::SeqCst);
         let armed = self.inbox.load(ARMED);
-        armed & 1 == 1 && armed != self.state.rung_for.get()
+        let asked = armed & 1 == 1 && armed != self.state.rung_for.get();
+        (asked || self.state.rung.get() == 0) && self.state.road() == Road::Vmmc
     }
 
-    /// Accounts for one doorbell. Call it before the byte is sent on the kernel road.
+    /// Accounts for one doorbell. Call it on the VMMC road, before the byte is sent on the kernel road.
     pub fn ringing(&self) {
         self.state.rung_for.set(self.inbox.load(ARMED));
         let rung = self.state.rung.get() + 1;
@@ -112,8 +124,9 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         self.tell(RUNG, rung);
     }
 
-    /// Takes the account of [`Sender::ringing`] back: the kernel did not take the byte.
+    /// Takes the account of [`Sender::ringing`] back: the kernel did not take the byte. The doorbell is still owed.
     pub fn not_rung(&self) {
+        self.state.rung_for.set(0);
         let rung = self.state.rung.get().saturating_sub(1);
         self.state.rung.set(rung);
         self.state.kernel.set(self.state.kernel.get().saturating_sub(1));
@@ -137,20 +150,31 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         self.state.kernel.get().saturating_sub(self.inbox.load(RECEIVED))
     }
 
-    /// Moves the stream to the ring from the next byte on. The caller has checked [`Sender::may_switch`] and the
-    /// kernel's counts, and rings once after the next put whether or not the receiver is armed.
-    pub fn switch(&self) {
+    /// Moves the stream to the ring from the next byte on, and says whether it did: a receiver that stops honouring
+    /// switches meanwhile finds either this switch or, if it missed it, an empty one. The caller has checked
+    /// [`Sender::may_switch`] and the kernel's counts, and rings once after the next put whether or not the receiver is
+    /// armed (see [`Sender::must_ring`]).
+    pub fn switch(&self) -> bool {
         let at = self.state.kernel.get();
         self.state.switch_at.set(at);
         self.state.rung.set(0);
         self.tell(SWITCH_AT, at);
         self.tell(RUNG, 0);
         self.advance();
+        // Pairs with the fence in `Receiver::retract`: either that look sees the switch, or this one sees it withdrawn.
+        fence(Ordering::SeqCst);
+        if self.inbox.load(READY) != 1 {
+            self.leave();
+        }
+        self.state.road() == Road::Vmmc
     }
 
-    /// Moves the stream back to the kernel road from the next byte on.
+    /// Moves the stream back to the kernel road from the next byte on; no effect if it is there. A doorbell that is owed
+    /// should be sent before: afterwards only data wakes the receiver.
     pub fn leave(&self) {
-        self.leave_with(0);
+        if self.state.road() == Road::Vmmc {
+            self.leave_with(0);
+        }
     }
 
     fn leave_with(&self, flag: u64) {
@@ -174,10 +198,13 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         Road::of(epoch) == Road::Vmmc && self.inbox.load(RETRACT) == epoch
     }
 
-    /// Answers a retract: leaves, and sends nothing until the receiver has given its unread bytes back.
+    /// Answers a retract: leaves, and sends nothing until the receiver has given its unread bytes back. No effect on the
+    /// kernel road.
     pub fn honour_retract(&self) {
-        self.leave_with(HOLD);
-        self.state.awaited.set(self.state.epoch.get());
+        if self.state.road() == Road::Vmmc {
+            self.leave_with(HOLD);
+            self.state.awaited.set(self.state.epoch.get());
+        }
     }
 
     /// Whether the bytes that the receiver gives back have come (or were never awaited): afterwards
@@ -209,10 +236,8 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         let left = self.state.return_left.get() as usize;
         let n = left.min(buf.len());
         let at = returns(self.state.capacity.get() as usize) + self.state.return_at.get() as usize;
-        match buf.get_mut(..n) {
-            Some(buf) if self.inbox.read(at, buf) => n,
-            _ => 0,
-        }
+        let Some(buf) = buf.get_mut(..n) else { return 0 };
+        if self.inbox.read(at, buf) { n } else { 0 }
     }
 
     /// `n` of the bytes that [`Sender::next_return`] showed went down the kernel road.
@@ -231,6 +256,6 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// Whether the receiver has consumed all that was put (as far as it has said).
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.inbox.load(CREDIT) == self.state.tail.get()
+        self.credit() == Ok(self.state.tail.get())
     }
 }

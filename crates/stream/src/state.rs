@@ -17,6 +17,15 @@ impl Own {
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
+    /// As `get`; what was done before the `set_release` of this value is done.
+    #[inline(always)]
+    pub(crate) fn get_acquire(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+    #[inline(always)]
+    pub(crate) fn set_release(&self, value: u64) {
+        self.0.store(value, Ordering::Release);
+    }
     pub(crate) fn add(&self, by: u64) {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
@@ -45,6 +54,8 @@ pub struct SendState {
     /// Of the return area: bytes that still have to go down the kernel road, and where they start.
     pub(crate) return_left: Own,
     pub(crate) return_at: Own,
+    /// Credit for the opposite stream that travelled with the last put.
+    pub(crate) along: Own,
 }
 
 /// The receiver's own position in a stream. All-zero bytes are a stream that has not begun.
@@ -56,7 +67,7 @@ pub struct RecvState {
     pub(crate) kernel: Own,
     /// Bytes taken from the ring.
     pub(crate) head: Own,
-    /// The credit last told to the sender.
+    /// The credit last told to the sender by this end's receiver (its sender may have told more).
     pub(crate) credit: Own,
     /// Last completed epoch.
     pub(crate) epoch: Own,
@@ -67,6 +78,8 @@ pub struct RecvState {
     pub(crate) ready: Own,
     pub(crate) stash_at: Own,
     pub(crate) stash_len: Own,
+    /// Epoch of the last leave whose sender was told what comes back to it.
+    pub(crate) returned: Own,
 }
 
 impl SendState {
@@ -76,13 +89,13 @@ impl SendState {
         let zero = || Own::new(0);
         Self {
             capacity: zero(), kernel: zero(), tail: zero(), credit: zero(), epoch: zero(), switch_at: zero(),
-            rung: zero(), rung_for: zero(), awaited: zero(), return_left: zero(), return_at: zero(),
+            rung: zero(), rung_for: zero(), awaited: zero(), return_left: zero(), return_at: zero(), along: zero(),
         }
     }
     /// Begins anew with `kernel` bytes already sent on the kernel road.
     pub fn reset(&self, kernel: u64) {
         for word in [&self.capacity, &self.tail, &self.credit, &self.epoch, &self.switch_at, &self.rung, &self.rung_for,
-            &self.awaited, &self.return_left, &self.return_at] {
+            &self.awaited, &self.return_left, &self.return_at, &self.along] {
             word.set(0);
         }
         self.kernel.set(kernel);
@@ -122,7 +135,7 @@ impl RecvState {
         let zero = || Own::new(0);
         Self {
             capacity: zero(), kernel: zero(), head: zero(), credit: zero(), epoch: zero(), switch_at: zero(),
-            armed: zero(), ready: zero(), stash_at: zero(), stash_len: zero(),
+            armed: zero(), ready: zero(), stash_at: zero(), stash_len: zero(), returned: zero(),
         }
     }
     /// Begins anew with `kernel` bytes already received on the kernel road.
