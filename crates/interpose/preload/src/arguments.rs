@@ -1,0 +1,131 @@
+//! Pointers and lengths become slices. Whatever the kernel would refuse becomes `None`, and the kernel then says so itself;
+//! so does a call for no bytes at all.
+
+use core::ffi::c_void;
+use libc::{iovec, timespec, timeval};
+use std::io::{IoSlice, IoSliceMut};
+use std::time::Duration;
+
+/// The kernel moves at most so many bytes in one call (`MAX_RW_COUNT`).
+const BYTES_MAX: usize = 0x7fff_f000;
+/// `UIO_MAXIOV`.
+const PIECES_MAX: usize = 1024;
+/// So many pieces are kept on the stack.
+const PIECES_FEW: usize = 16;
+const NANOSECONDS: i64 = 1_000_000_000;
+const MICROSECONDS: i64 = 1_000_000;
+
+/// The program's `len` bytes at `buf`, to read.
+///
+/// # Safety
+/// They are readable for `'a`, unless `buf` is null.
+#[inline]
+pub(crate) unsafe fn bytes<'a>(buf: *const c_void, len: usize) -> Option<&'a [u8]> {
+    let usable = !buf.is_null() && len != 0 && isize::try_from(len).is_ok();
+    // SAFETY: not null, and the rest is the caller's promise.
+    usable.then(|| unsafe { core::slice::from_raw_parts(buf.cast(), len.min(BYTES_MAX)) })
+}
+
+/// The program's `len` bytes at `buf`, to write.
+///
+/// # Safety
+/// They are writable for `'a` and nobody else's, unless `buf` is null.
+#[inline]
+pub(crate) unsafe fn bytes_mut<'a>(buf: *mut c_void, len: usize) -> Option<&'a mut [u8]> {
+    let usable = !buf.is_null() && len != 0 && isize::try_from(len).is_ok();
+    // SAFETY: not null, and the rest is the caller's promise.
+    usable.then(|| unsafe { core::slice::from_raw_parts_mut(buf.cast(), len.min(BYTES_MAX)) })
+}
+
+/// A copy of the program's `iovec`s without the empty ones, whose bases may be null; the program's own may be read-only.
+pub(crate) struct Pieces {
+    few: [iovec; PIECES_FEW],
+    many: Vec<iovec>,
+    count: usize,
+}
+
+impl Pieces {
+    /// # Safety
+    /// `vector` points to `count` readable `iovec`s, and they to their bytes, unless null.
+    pub(crate) unsafe fn new(vector: *const iovec, count: usize) -> Option<Self> {
+        if vector.is_null() || count > PIECES_MAX {
+            return None;
+        }
+        let none = iovec { iov_base: core::ptr::null_mut(), iov_len: 0 };
+        let mut pieces = Self { few: [none; PIECES_FEW], many: Vec::new(), count: 0 };
+        // SAFETY: the caller's promise.
+        let given = unsafe { core::slice::from_raw_parts(vector, count) };
+        if count > PIECES_FEW {
+            pieces.many.try_reserve_exact(count).ok()?;
+        }
+        let mut total = 0_usize;
+        for piece in given.iter().filter(|piece| piece.iov_len != 0) {
+            total = total.checked_add(piece.iov_len).filter(|total| isize::try_from(*total).is_ok())?;
+            if piece.iov_base.is_null() {
+                return None;
+            }
+            if count > PIECES_FEW {
+                pieces.many.push(*piece);
+            } else if let Some(place) = pieces.few.get_mut(pieces.count) {
+                *place = *piece;
+            }
+            pieces.count += 1;
+        }
+        (pieces.count != 0).then_some(pieces)
+    }
+
+    fn used(&self) -> &[iovec] {
+        if self.many.is_empty() { self.few.get(..self.count).unwrap_or(&[]) } else { &self.many }
+    }
+
+    /// To send from.
+    pub(crate) fn as_slices(&self) -> &[IoSlice<'_>] {
+        let used = self.used();
+        // SAFETY: `IoSlice` is guaranteed to have iovec's ABI; the bases are not null and readable, by `new`'s contract.
+        unsafe { core::slice::from_raw_parts(used.as_ptr().cast(), used.len()) }
+    }
+
+    /// To receive into.
+    pub(crate) fn as_slices_mut(&mut self) -> &mut [IoSliceMut<'_>] {
+        let used = if self.many.is_empty() { self.few.get_mut(..self.count).unwrap_or(&mut []) } else { &mut self.many };
+        // SAFETY: `IoSliceMut` is guaranteed to have iovec's ABI; the bases are not null and writable, by `new`'s contract.
+        unsafe { core::slice::from_raw_parts_mut(used.as_mut_ptr().cast(), used.len()) }
+    }
+}
+
+/// A time-out: `Some(None)` for a null pointer (wait for ever), `None` for one that the kernel refuses.
+///
+/// # Safety
+/// `time` is null or readable.
+pub(crate) unsafe fn timeout(time: *const timespec) -> Option<Option<Duration>> {
+    // SAFETY: the caller's promise.
+    let Some(time) = (unsafe { time.as_ref() }) else { return Some(None) };
+    let nanoseconds = u32::try_from(time.tv_nsec).ok().filter(|_| time.tv_nsec < NANOSECONDS)?;
+    Some(Some(Duration::new(u64::try_from(time.tv_sec).ok()?, nanoseconds)))
+}
+
+/// As [`timeout`], of select's kind: its microseconds may exceed a second.
+///
+/// # Safety
+/// `time` is null or readable.
+pub(crate) unsafe fn select_timeout(time: *const timeval) -> Option<Option<Duration>> {
+    // SAFETY: the caller's promise.
+    let Some(time) = (unsafe { time.as_ref() }) else { return Some(None) };
+    let seconds = time.tv_sec.checked_add(time.tv_usec / MICROSECONDS)?;
+    let microseconds = u64::try_from(time.tv_usec).ok()? % MICROSECONDS.unsigned_abs();
+    Duration::from_secs(u64::try_from(seconds).ok()?).checked_add(Duration::from_micros(microseconds)).map(Some)
+}
+
+/// poll's and epoll's milliseconds; negative: for ever.
+pub(crate) fn milliseconds(timeout: i32) -> Option<Duration> {
+    u64::try_from(timeout).ok().map(Duration::from_millis)
+}
+
+/// The part of a signal set that the kernel knows (64 signals).
+///
+/// # Safety
+/// `set` is null or readable.
+pub(crate) unsafe fn signal_set(set: *const libc::sigset_t) -> Option<u64> {
+    // SAFETY: not null, readable by the caller's promise; the kernel's set is the first 8 bytes of the C library's.
+    (!set.is_null()).then(|| unsafe { set.cast::<u64>().read_unaligned() })
+}

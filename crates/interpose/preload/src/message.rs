@@ -1,0 +1,141 @@
+//! Calls that take a `msghdr`. A connection's carries data alone; another socket's may carry descriptors.
+
+use crate::answer::asked;
+use crate::arguments::{Pieces, timeout};
+use crate::data::{receives, sends};
+use crate::descriptors_in_flight::{before_passing, after_receiving};
+use crate::lifecycle::move_back;
+use crate::real::real;
+use core::ffi::{c_int, c_uint};
+use libc::{mmsghdr, msghdr, ssize_t, timespec};
+use std::time::Instant;
+use vmmc_protocol::Reason;
+use vmmc_socket as room;
+use vmmc_socket::lifecycle::is_tracked;
+
+real! {
+    fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t;
+    fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t;
+    fn recvmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, time: *mut timespec) -> c_int;
+    fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int;
+}
+
+/// The kernel looks at no more messages in one call (`UIO_MAXIOV`).
+const MESSAGES_MAX: c_uint = 1024;
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    // SAFETY: the program's arguments.
+    if let Some(given) = unsafe { message.as_ref() } {
+        if !is_tracked(fd) {
+            // SAFETY: the program's message.
+            unsafe { before_passing(given) };
+        } else if given.msg_controllen != 0 {
+            move_back(fd, Reason::KERNEL_FEATURE);
+        } else if sends(fd, flags)
+            // SAFETY: the program's message.
+            && let Some(pieces) = unsafe { Pieces::new(given.msg_iov, given.msg_iovlen) }
+            && let Some(result) = asked(|| room::data::send(fd, pieces.as_slices(), flags))
+        {
+            return result;
+        }
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::sendmsg(fd, message, flags) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
+    if receives(fd, flags)
+        // SAFETY: the program's arguments.
+        && let Some(given) = unsafe { message.as_mut() }
+        // SAFETY: the program's message.
+        && let Some(mut pieces) = unsafe { Pieces::new(given.msg_iov, given.msg_iovlen) }
+        && let Some(result) = asked(|| room::data::recv(fd, pieces.as_slices_mut(), flags))
+    {
+        if result >= 0 {
+            describe_stream(given, flags);
+        }
+        return result;
+    }
+    // SAFETY: the program's arguments.
+    let result = unsafe { real::recvmsg(fd, message, flags) };
+    if result >= 0 {
+        // SAFETY: the kernel has just filled the message in.
+        unsafe { after_receiving(&*message) };
+    }
+    result
+}
+
+/// What the kernel says of a TCP message beside its data: nothing.
+fn describe_stream(message: &mut msghdr, flags: c_int) {
+    if !message.msg_name.is_null() {
+        message.msg_namelen = 0;
+    }
+    message.msg_controllen = 0;
+    message.msg_flags = flags & libc::MSG_CMSG_CLOEXEC;
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int {
+    // SAFETY: the program's arguments.
+    let Some(given) = (unsafe { slice(messages, count) }) else {
+        // SAFETY: the program's arguments.
+        return unsafe { real::sendmmsg(fd, messages, count, flags) };
+    };
+    if !is_tracked(fd) {
+        // SAFETY: the program's messages.
+        given.iter().for_each(|each| unsafe { before_passing(&each.msg_hdr) });
+        // SAFETY: the program's arguments.
+        return unsafe { real::sendmmsg(fd, messages, count, flags) };
+    }
+    let mut sent = 0;
+    for each in given {
+        // SAFETY: the program's message.
+        let result = unsafe { sendmsg(fd, &raw const each.msg_hdr, flags) };
+        let Ok(length) = c_uint::try_from(result) else { break };
+        each.msg_len = length;
+        sent += 1;
+    }
+    if sent == 0 { -1 } else { sent }
+}
+
+/// As the kernel, it looks at the time only between messages.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn recvmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, time: *mut timespec) -> c_int {
+    // SAFETY: the program's arguments.
+    let (given, limit) = unsafe { (slice(messages, count), timeout(time)) };
+    let (true, Some(given), Some(limit)) = (is_tracked(fd), given, limit) else {
+        // SAFETY: the program's arguments.
+        let received = unsafe { real::recvmmsg(fd, messages, count, flags, time) };
+        // SAFETY: the kernel has just filled in so many messages.
+        let filled = c_uint::try_from(received).ok().and_then(|received| unsafe { slice(messages, received) });
+        // SAFETY: as above.
+        filled.into_iter().flatten().for_each(|each| unsafe { after_receiving(&each.msg_hdr) });
+        return received;
+    };
+    let start = limit.map(|_| Instant::now());
+    let mut received = 0;
+    let mut flags = flags;
+    for each in given {
+        // SAFETY: the program's message.
+        let result = unsafe { recvmsg(fd, &raw mut each.msg_hdr, flags) };
+        let Ok(length) = c_uint::try_from(result) else { break };
+        each.msg_len = length;
+        received += 1;
+        if flags & libc::MSG_WAITFORONE != 0 {
+            flags |= libc::MSG_DONTWAIT;
+        }
+        if start.zip(limit).is_some_and(|(start, limit)| start.elapsed() >= limit) {
+            break;
+        }
+    }
+    if received == 0 { -1 } else { received }
+}
+
+/// The program's messages; `None` if there are none or the kernel must judge them.
+unsafe fn slice<'a>(messages: *mut mmsghdr, count: c_uint) -> Option<&'a mut [mmsghdr]> {
+    let usable = !messages.is_null() && count != 0;
+    // SAFETY: not null; the rest is the program's.
+    usable.then(|| unsafe { core::slice::from_raw_parts_mut(messages, count.min(MESSAGES_MAX) as usize) })
+}

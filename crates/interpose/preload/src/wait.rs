@@ -1,0 +1,210 @@
+//! Calls that wait for readiness.
+
+use crate::answer::{asked, told};
+use crate::arguments::{milliseconds, select_timeout, signal_set, timeout};
+use crate::real::{also, real};
+use core::ffi::c_int;
+use libc::{fd_set, nfds_t, sigset_t, timespec, timeval};
+use std::time::Duration;
+use vmmc_os::{EpollEvent, PollFd};
+use vmmc_socket as room;
+
+real! {
+    fn poll(fds: *mut PollFd, count: nfds_t, time: c_int) -> c_int;
+    fn ppoll(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t) -> c_int;
+    fn __poll_chk(fds: *mut PollFd, count: nfds_t, time: c_int, capacity: usize) -> c_int;
+    fn __ppoll_chk(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t, capacity: usize) -> c_int;
+    fn select(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int;
+    fn pselect(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *const timespec, mask: *const sigset_t) -> c_int;
+    fn epoll_create(size: c_int) -> c_int;
+    fn epoll_create1(flags: c_int) -> c_int;
+    fn epoll_ctl(epfd: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
+    fn epoll_wait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int) -> c_int;
+    fn epoll_pwait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int, mask: *const sigset_t) -> c_int;
+    fn epoll_pwait2(epfd: c_int, events: *mut EpollEvent, count: c_int, time: *const timespec, mask: *const sigset_t) -> c_int;
+}
+
+const NANOSECONDS_IN_MICROSECOND: u32 = 1000;
+
+/// The program's array of `count`; `None` if it is empty or the kernel must judge it.
+unsafe fn array<'a, T>(first: *mut T, count: usize) -> Option<&'a mut [T]> {
+    let usable = !first.is_null() && first.is_aligned() && count != 0 && i32::try_from(count).is_ok();
+    // SAFETY: not null, aligned; the rest is the program's.
+    usable.then(|| unsafe { core::slice::from_raw_parts_mut(first, count) })
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn poll(fds: *mut PollFd, count: nfds_t, time: c_int) -> c_int {
+    // SAFETY: the program's arguments.
+    if let Some(given) = unsafe { array(fds, count as usize) }
+        && let Some(result) = asked(|| room::wait::poll(given, milliseconds(time), None))
+    {
+        return result as c_int;
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::poll(fds, count, time) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn ppoll(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t) -> c_int {
+    // SAFETY: the program's arguments.
+    let (given, limit, signals) = unsafe { (array(fds, count as usize), timeout(time), signal_set(mask)) };
+    if let (Some(given), Some(limit)) = (given, limit)
+        && let Some(result) = asked(|| room::wait::poll(given, limit, signals))
+    {
+        return result as c_int;
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::ppoll(fds, count, time, mask) }
+}
+
+/// `capacity` is the array's size in bytes as the compiler saw it; the C library ends a program that overflows it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __poll_chk(fds: *mut PollFd, count: nfds_t, time: c_int, capacity: usize) -> c_int {
+    // SAFETY: the program's arguments.
+    unsafe { if fits(count, capacity) { poll(fds, count, time) } else { real::__poll_chk(fds, count, time, capacity) } }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __ppoll_chk(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t, capacity: usize) -> c_int {
+    if !fits(count, capacity) {
+        // SAFETY: the program's arguments.
+        return unsafe { real::__ppoll_chk(fds, count, time, mask, capacity) };
+    }
+    // SAFETY: the program's arguments.
+    unsafe { ppoll(fds, count, time, mask) }
+}
+
+fn fits(count: nfds_t, capacity: usize) -> bool {
+    capacity / size_of::<PollFd>() >= count as usize
+}
+
+/// select's three sets as words of bits.
+///
+/// A `count` beyond FD_SETSIZE is the kernel's as well: programs pass the size of their descriptor table with smaller arrays,
+/// and only the kernel knows how far it will look.
+struct Sets<'a>([Option<&'a mut [u64]>; 3]);
+
+impl Sets<'_> {
+    unsafe fn new(count: c_int, sets: [*mut fd_set; 3]) -> Option<Self> {
+        let bits = usize::try_from(count).ok().filter(|bits| *bits <= libc::FD_SETSIZE)?;
+        let [read, write, except] = sets.map(<*mut fd_set>::cast::<u64>);
+        let same = |a: *mut u64, b: *mut u64| !a.is_null() && a == b;
+        if same(read, write) || same(read, except) || same(write, except) || bits == 0 {
+            return None;
+        }
+        if ![read, write, except].iter().all(|set| set.is_aligned()) {
+            return None;
+        }
+        // SAFETY: aligned, apart from each other; null is left out, the rest is the program's.
+        Some(Self([read, write, except].map(|set| (!set.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(set, bits.div_ceil(64)) }))))
+    }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn select(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int {
+    // SAFETY: the program's arguments.
+    let (sets, limit) = unsafe { (Sets::new(count, [read, write, except]), select_timeout(time)) };
+    if let (Some(Sets([reads, writes, excepts])), Some(limit)) = (sets, limit) {
+        let mut remaining = limit.unwrap_or_default();
+        if let Some(result) = asked(|| room::wait::select(count, reads, writes, excepts, limit, None, &mut remaining)) {
+            // SAFETY: null or the program's to be written.
+            if let Some(time) = unsafe { time.as_mut() } {
+                *time = as_timeval(remaining);
+            }
+            return result as c_int;
+        }
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::select(count, read, write, except, time) }
+}
+
+fn as_timeval(time: Duration) -> timeval {
+    timeval { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_usec: i64::from(time.subsec_nanos() / NANOSECONDS_IN_MICROSECOND) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn pselect(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *const timespec, mask: *const sigset_t) -> c_int {
+    // SAFETY: the program's arguments.
+    let (sets, limit, signals) = unsafe { (Sets::new(count, [read, write, except]), timeout(time), signal_set(mask)) };
+    if let (Some(Sets([reads, writes, excepts])), Some(limit)) = (sets, limit) {
+        let mut unasked = Duration::ZERO;
+        if let Some(result) = asked(|| room::wait::select(count, reads, writes, excepts, limit, signals, &mut unasked)) {
+            return result as c_int;
+        }
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::pselect(count, read, write, except, time, mask) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn epoll_create(size: c_int) -> c_int {
+    // SAFETY: no memory is involved.
+    made_epoll(unsafe { real::epoll_create(size) })
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
+    // SAFETY: no memory is involved.
+    made_epoll(unsafe { real::epoll_create1(flags) })
+}
+
+fn made_epoll(epfd: c_int) -> c_int {
+    if epfd >= 0 {
+        told(|| room::wait::epoll_made(epfd));
+    }
+    epfd
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn epoll_ctl(epfd: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int {
+    // SAFETY: null or the program's; `EpollEvent` is packed, so it is read whole.
+    let given = (!event.is_null()).then(|| unsafe { event.read_unaligned() });
+    if let Some(result) = asked(|| room::wait::epoll_ctl(epfd, op, fd, given)) {
+        return result as c_int;
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::epoll_ctl(epfd, op, fd, event) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn epoll_wait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int) -> c_int {
+    // SAFETY: the program's arguments.
+    if let Some(result) = unsafe { waited(epfd, events, count, milliseconds(time), core::ptr::null()) } {
+        return result;
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::epoll_wait(epfd, events, count, time) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn epoll_pwait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int, mask: *const sigset_t) -> c_int {
+    // SAFETY: the program's arguments.
+    if let Some(result) = unsafe { waited(epfd, events, count, milliseconds(time), mask) } {
+        return result;
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::epoll_pwait(epfd, events, count, time, mask) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn epoll_pwait2(epfd: c_int, events: *mut EpollEvent, count: c_int, time: *const timespec, mask: *const sigset_t) -> c_int {
+    // SAFETY: the program's arguments.
+    if let Some(result) = unsafe { timeout(time).and_then(|limit| waited(epfd, events, count, limit, mask)) } {
+        return result;
+    }
+    // SAFETY: the program's arguments.
+    unsafe { real::epoll_pwait2(epfd, events, count, time, mask) }
+}
+
+/// The socket room's epoll_wait(2); `None` if the call is the kernel's.
+unsafe fn waited(epfd: c_int, events: *mut EpollEvent, count: c_int, limit: Option<Duration>, mask: *const sigset_t) -> Option<c_int> {
+    // SAFETY: the program's arguments.
+    let (places, signals) = unsafe { (array(events, usize::try_from(count).ok()?)?, signal_set(mask)) };
+    asked(|| room::wait::epoll_wait(epfd, places, limit, signals)).map(|result| result as c_int)
+}
+
+also! {
+    __poll = poll(fds: *mut PollFd, count: nfds_t, time: c_int) -> c_int;
+    __select = select(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int;
+}
