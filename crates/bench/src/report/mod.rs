@@ -1,0 +1,13 @@
+//! What the reader gets: tables, JSON, plots.
+
+mod json;
+mod paper;
+mod plot;
+pub(crate) mod show;
+mod table;
+mod targets;
+
+pub(crate) use json::json;
+pub(crate) use plot::plot;
+pub(crate) use table::text;
+pub(crate) use targets::{Target, targets};

@@ -1,0 +1,115 @@
+//! The tables on the terminal.
+
+use std::fmt::Write;
+
+use super::paper::{Overhead, overhead};
+use super::{Target, show};
+use crate::machine::Machine;
+use crate::model::{Results, Road, Series};
+
+/// Below this share of the data through memory, a line says so.
+const THROUGH_MEMORY_MIN: f64 = 0.9;
+
+/// Everything as text.
+pub(crate) fn text(machine: &Machine, results: &Results, targets: &[Target]) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_all(&mut out, machine, results, targets);
+    out
+}
+
+fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[Target]) -> std::fmt::Result {
+    let Machine { processor, processors, kernel, date, load } = machine;
+    writeln!(out, "{processor}, {processors} processors, Linux {kernel}, {date}, load before: {load:.2}")?;
+    if *processors < 2 {
+        writeln!(out, "Only one processor: the two ends take turns on it, and these numbers say little.")?;
+    }
+    let mut test = None;
+    let mut size = usize::MAX;
+    for series in results.sorted() {
+        if test.replace(series.case.test) != Some(series.case.test) {
+            heading(out, series)?;
+            size = usize::MAX;
+        }
+        let shown = if size == series.case.size || series.case.size == 0 { String::new() } else { show::size(series.case.size) };
+        size = series.case.size;
+        line(out, &shown, series, results)?;
+    }
+    write_overhead(out, &overhead(results))?;
+    write_targets(out, targets)
+}
+
+fn heading(out: &mut String, series: &Series) -> std::fmt::Result {
+    let case = series.case;
+    let p99 = if case.test.unit().less_is_better() && case.size > 0 { "p99" } else { "" };
+    writeln!(out, "\n{}", case.test.title())?;
+    writeln!(out, "  {:>8}  {:<26}{:>11}{p99:>11}{:>12}{:>12}", "", "", "median", "vs kernel", "processors")
+}
+
+fn line(out: &mut String, size: &str, series: &Series, results: &Results) -> std::fmt::Result {
+    let road = series.case.road;
+    write!(out, "  {size:>8}  {:<26}", road.title())?;
+    if let Some(median) = series.median {
+        let p99 = series.median_p99_ns.map(show::nanoseconds).unwrap_or_default();
+        let better = if road == Road::Kernel { None } else { results.better(series.case, Road::Kernel) };
+        let better = better.map(show::ratio).unwrap_or_default();
+        let processors = series.median_processors.map(|cores| format!("{cores:.2}")).unwrap_or_default();
+        write!(out, "{:>11}{p99:>11}{better:>12}{processors:>12}", show::value(median, series.unit))?;
+    }
+    if let Some(why) = &series.failed {
+        write!(out, "  failed: {why}")?;
+    }
+    match series.median_through_memory {
+        Some(share) if road.accelerated() && share < THROUGH_MEMORY_MIN => {
+            write!(out, "  (only {:.0} % of the data went through memory)", share * 100.0)?;
+        }
+        _ => (),
+    }
+    out.truncate(out.trim_end().len());
+    writeln!(out)
+}
+
+fn write_overhead(out: &mut String, overhead: &Overhead) -> std::fmt::Result {
+    if overhead.latency.is_none() && overhead.bandwidth.is_none() {
+        return Ok(());
+    }
+    let shown = |value: Option<f64>| value.map_or_else(|| "not measured".to_owned(), show::ratio);
+    writeln!(out, "\nsockets over raw VMMC{:>21}{:>14}{:>22}", "here", "target", "USENIX NT 1999")?;
+    let latency = (shown(overhead.latency), overhead.latency_target, overhead.latency_paper);
+    writeln!(out, "  {:<28}{:>12}{:>9} {:.2} x{:>15.2} x", "latency, 8 B", latency.0, "<=", latency.1, latency.2)?;
+    let bandwidth = (shown(overhead.bandwidth), overhead.bandwidth_target, overhead.bandwidth_paper);
+    writeln!(out, "  {:<28}{:>12}{:>9} {:.2} x{:>15.2} x", "bandwidth, 256 KiB", bandwidth.0, ">=", bandwidth.1, bandwidth.2)
+}
+
+fn write_targets(out: &mut String, targets: &[Target]) -> std::fmt::Result {
+    writeln!(out, "\n{:<56}{:>14}{:>15}  reached?", "targets", "target", "here")?;
+    for target in targets {
+        let met = target.met.map_or("", |met| if met { "yes" } else { "no" });
+        let line = format!("  {:<54}{:>14}{:>15}  {met}", target.what, target.target, target.reached);
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Case, Sample, Test};
+    use crate::report::targets;
+
+    #[test]
+    fn a_line_shows_the_ratio_and_why_a_step_failed() {
+        let mut results = Results::default();
+        let case = |road| Case { test: Test::PingPong, size: 8, road };
+        results.series(case(Road::Kernel)).add(0, Sample { value: 70_000.0, ..Sample::default() });
+        let through_memory = Some(0.25);
+        results.series(case(Road::Vmmc)).add(0, Sample { value: 350.0, through_memory, ..Sample::default() });
+        results.series(case(Road::Raw)).failed = Some("no memory".to_owned());
+        let text = text(&Machine::look(), &results, &targets(&results));
+        let line = |word: &str| text.lines().find(|line| line.contains(word)).expect("a line").to_owned();
+        assert!(line("VMMC sockets").contains("350 ns") && line("VMMC sockets").contains("200 x"));
+        assert!(line("VMMC sockets").contains("only 25 % of the data"));
+        assert!(line("raw VMMC").ends_with("failed: no memory"));
+        assert!(line("blocking").ends_with("yes"));
+    }
+}

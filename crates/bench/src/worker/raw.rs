@@ -1,0 +1,197 @@
+//! Raw VMMC: deliberate updates into the peer's exported window, both ends polling. No sockets layer, no system call.
+//!
+//! Each end exports one window. Up to [`MAIL`] bytes travel in the line of the word that announces them; more go through a
+//! ring in pieces, so that the receiver copies one piece out while the sender writes the next.
+
+use std::fs::File;
+use std::hint;
+use std::os::fd::AsRawFd;
+
+use anyhow::{Context, Result, ensure};
+use vmmc_contract::{Export, Import};
+use vmmc_shm::{Segment, ShmExport, ShmImport};
+
+use super::stream::timed;
+use super::{begin, done, listening, measure};
+use crate::job::Job;
+
+/// Bytes put so far (or, of letters, their number); [`LAST`] at the end.
+const TAIL: usize = 0;
+/// A letter, in the tail's line.
+const LETTER: usize = 8;
+const MAIL: usize = 64 - LETTER;
+/// Bytes of the opposite direction consumed so far.
+const CREDIT: usize = 0x100;
+const RING: usize = 0x1000;
+const CAPACITY: usize = 256 << 10;
+const WINDOW: usize = RING + CAPACITY;
+/// The largest piece of a message that is announced at once.
+const PIECE: usize = 16 << 10;
+/// Consumed bytes that are reported together, unless there is nothing else to do.
+const REPORT: u64 = (CAPACITY / 8) as u64;
+const LAST: u64 = u64::MAX;
+
+/// One end: what it exports, what it imports, and its counts.
+#[derive(Debug)]
+struct End {
+    incoming: ShmExport,
+    outgoing: ShmImport,
+    put: u64,
+    credit: u64,
+    taken: u64,
+    reported: u64,
+}
+
+impl End {
+    /// The end whose own window is number `own` (0 or 1) of the segment's two.
+    fn new(segment: &Segment, own: usize) -> Result<Self> {
+        let incoming = segment.export(own * WINDOW, WINDOW).context("the export does not fit")?;
+        let outgoing = segment.import((1 - own) * WINDOW, WINDOW).context("the import does not fit")?;
+        Ok(Self { incoming, outgoing, put: 0, credit: 0, taken: 0, reported: 0 })
+    }
+
+    fn send(&mut self, message: &[u8]) -> Result<()> {
+        if message.len() > MAIL {
+            return self.send_pieces(message);
+        }
+        self.put += 1;
+        self.outgoing.write(LETTER, message)?;
+        Ok(self.outgoing.store(TAIL, self.put)?)
+    }
+
+    fn send_pieces(&mut self, mut message: &[u8]) -> Result<()> {
+        while !message.is_empty() {
+            let at = self.put as usize % CAPACITY;
+            let length = message.len().min(PIECE).min(CAPACITY - at);
+            while self.put + length as u64 - self.credit > CAPACITY as u64 {
+                self.credit = self.incoming.load(CREDIT);
+            }
+            let (piece, rest) = message.split_at(length);
+            self.outgoing.write(RING + at, piece)?;
+            self.put += length as u64;
+            self.outgoing.store(TAIL, self.put)?;
+            message = rest;
+        }
+        Ok(())
+    }
+
+    /// Fills `message`; `false` at the end.
+    fn receive(&mut self, message: &mut [u8]) -> Result<bool> {
+        if message.len() <= MAIL {
+            if self.wait_for_tail()? == LAST {
+                return Ok(false);
+            }
+            self.taken += 1;
+            return Ok(self.incoming.read(LETTER, message));
+        }
+        let mut filled = 0;
+        while filled < message.len() {
+            match self.receive_some(&mut message[filled..])? {
+                0 => return Ok(false),
+                count => filled += count,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes what there is from the ring, at least a byte; 0 at the end.
+    fn receive_some(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let tail = self.wait_for_tail()?;
+        if tail == LAST {
+            return Ok(0);
+        }
+        let at = self.taken as usize % CAPACITY;
+        let length = buffer.len().min((tail - self.taken) as usize).min(CAPACITY - at).min(PIECE);
+        ensure!(self.incoming.read(RING + at, &mut buffer[..length]), "a read outside the window");
+        self.taken += length as u64;
+        if self.taken - self.reported >= REPORT {
+            self.report()?;
+        }
+        Ok(length)
+    }
+
+    fn wait_for_tail(&mut self) -> Result<u64> {
+        let mut tail = self.incoming.load(TAIL);
+        if tail == self.taken && self.reported < self.taken {
+            self.report()?;
+        }
+        while tail == self.taken {
+            hint::spin_loop();
+            tail = self.incoming.load(TAIL);
+        }
+        Ok(tail)
+    }
+
+    fn report(&mut self) -> Result<()> {
+        self.reported = self.taken;
+        Ok(self.outgoing.store(CREDIT, self.taken)?)
+    }
+
+    /// Waits until the peer has consumed everything, and ends its loop.
+    fn finish(&mut self) -> Result<()> {
+        while self.incoming.load(CREDIT) < self.put {
+            hint::spin_loop();
+        }
+        Ok(self.outgoing.store(TAIL, LAST)?)
+    }
+}
+
+/// The server's end; the segment's file stays open for the client to find.
+fn open() -> Result<End> {
+    let (segment, fd) = Segment::create(2 * WINDOW)?;
+    listening(&format!("/proc/{}/fd/{fd}", std::process::id()))?;
+    let end = End::new(&segment, 0)?;
+    while end.incoming.load(TAIL) == 0 {
+        hint::spin_loop();
+    }
+    Ok(end)
+}
+
+fn join(path: &str) -> Result<End> {
+    let file = File::options().read(true).write(true).open(path).with_context(|| path.to_owned())?;
+    End::new(&Segment::map(file.as_raw_fd())?, 1)
+}
+
+pub(super) fn serve_pingpong(job: &Job) -> Result<()> {
+    let mut end = open()?;
+    let mut message = vec![0; job.size];
+    done(measure::all(|| {
+        let mut count = 0;
+        while end.receive(&mut message)? {
+            end.send(&message)?;
+            count += 1;
+        }
+        Ok((count, count * job.size as u64))
+    })?)
+}
+
+pub(super) fn call_pingpong(job: &Job) -> Result<()> {
+    let mut end = join(begin(job)?)?;
+    let (sent, mut received) = (vec![7; job.size], vec![0; job.size]);
+    let measured = measure::each(job, || {
+        end.send(&sent)?;
+        ensure!(end.receive(&mut received)?, "the server went away");
+        Ok(())
+    })?;
+    end.outgoing.store(TAIL, LAST)?;
+    done(measured)
+}
+
+pub(super) fn serve_stream(job: &Job) -> Result<()> {
+    let mut end = open()?;
+    let mut buffer = vec![0; job.size.max(64 << 10)];
+    done(measure::all(|| {
+        while end.receive_some(&mut buffer)? > 0 {}
+        Ok((end.taken / job.size as u64, end.taken))
+    })?)
+}
+
+pub(super) fn call_stream(job: &Job) -> Result<()> {
+    let mut end = join(begin(job)?)?;
+    let message = vec![7; job.size];
+    let warm_up = Job { seconds: measure::WARM_UP.as_secs_f64(), ..job.clone() };
+    timed(&warm_up, || end.send_pieces(&message))?;
+    let sent = timed(job, || end.send_pieces(&message))?;
+    end.finish()?;
+    done(sent.end(job))
+}
