@@ -58,6 +58,8 @@ reasons! {
     24 DISABLED "disabled" true "The library was told to stay out (VMMC_DISABLE)." ""
     25 PEER_MOVED_BACK "peer-moved-back" false "The other end asked to move back to the kernel road." "See the reason at the other end."
     26 TOO_FAR_BEHIND "too-far-behind" false "The receiver has much kernel-road data left to read; the stream switches when it has caught up." ""
+    27 NOT_ESTABLISHED "not-established" false "The connection is not established (any more), so it cannot be paired." ""
+    28 OLD_KERNEL "old-kernel" true "The kernel cannot say which network a socket belongs to (SO_NETNS_COOKIE)." "Linux 5.14 or newer is needed."
 }
 
 impl Reason {

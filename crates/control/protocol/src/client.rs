@@ -1,0 +1,208 @@
+//! The guest's half of the conversation with the broker: a non-blocking connection that the service thread polls.
+//!
+//! It allocates nothing, never blocks, and keeps no state but its descriptor, so it can be kept as a plain number.
+
+use crate::ControlError;
+use crate::descriptor::{Descriptor, borrow};
+use crate::message::{DecodeError, Pairing, Reply, Request, Side, Status};
+use crate::packet::{self, Descriptors, Received};
+use crate::reason::Reason;
+use crate::runtime_dir::RuntimeDir;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+/// A connection to the broker.
+///
+/// The broker knows a process by its connection: when the last descriptor of it is closed, the process counts as gone, its
+/// offers are forgotten and its links get no more slots. A forked child makes its own connection for its own offers; it
+/// may [`release`](Self::release) over the inherited one what was paired over that, and must not receive from it.
+#[derive(Debug)]
+pub struct Client {
+    socket: Descriptor,
+}
+
+/// What the broker said.
+#[derive(Debug)]
+pub enum Event {
+    /// Answer at once with [`Client::offer`] of the same token and socket, or [`Client::withdraw`]: the other end may have
+    /// been found, and both have to be seen at one instant. After 100 ms the broker does not wait any more; a late answer
+    /// is a fresh offer and does no harm.
+    Confirm {
+        /// As offered.
+        token: u64,
+    },
+    /// The other end was found; the offer is settled.
+    Paired(Paired),
+    /// The offer was refused and is forgotten. Whether offering again can help: [`crate::reason::Row::is_final`].
+    Refused {
+        /// As offered.
+        token: u64,
+        /// Why.
+        reason: Reason,
+    },
+    /// The other end's process has left the broker: no new slot of this link will come. Its memory can be unmapped, and
+    /// its bells closed, as soon as this process's last slot in it is done with. Slots in use are not affected.
+    LinkClosed {
+        /// The link.
+        link: u64,
+    },
+}
+
+/// A settled offer.
+#[derive(Debug)]
+pub struct Paired {
+    /// Which connection, and where its slot is. The slot is zero throughout.
+    pub pairing: Pairing,
+    /// The descriptors of the slot's chunk, if this side of the link has not been sent them yet. If they are missing and the
+    /// chunk of this `(link, side)` is not known here, this process had no room for them: [`Client::decline`].
+    pub segment: Option<NewSegment>,
+}
+
+/// A chunk of a link: the memory that its slots stand in, and the link's bells.
+#[derive(Debug)]
+pub struct NewSegment {
+    /// Memory file of this end's receive buffers: exported, written by the peer. Sealed, [`crate::slot::Chunk::len`] bytes.
+    pub export: Descriptor,
+    /// Memory file of the peer's receive buffers: imported, written here. Sealed, of the same length.
+    pub import: Descriptor,
+    /// Eventfd that the peer writes to and this end reads. The same one comes with every chunk of a link.
+    pub own_bell: Descriptor,
+    /// Eventfd that this end writes to.
+    pub peer_bell: Descriptor,
+}
+
+impl Client {
+    /// Connects to the broker of the directory, without waiting, and introduces this process.
+    ///
+    /// # Errors
+    /// `Absent`, `Untrusted`, `Busy` (try again later), or the kernel's.
+    pub fn connect(dir: &RuntimeDir) -> Result<Self, ControlError> {
+        dir.check()?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let client = Self { socket: Descriptor::from(socket) };
+        rustix::net::connect(client.socket.borrow(), &dir.address()?)?;
+        client.request(Request::Hello { layout: crate::slot::LAYOUT }, &[])?;
+        Ok(client)
+    }
+
+    /// Asks the broker of the directory how it is, over a connection of its own, and waits for the answer for at most
+    /// `limit_ms` milliseconds for each of its (two) messages. For commands, not for the guest.
+    ///
+    /// # Errors
+    /// As [`Client::connect`] and [`Client::receive`]; `Busy` if no answer came in time.
+    pub fn ping(dir: &RuntimeDir, limit_ms: u32) -> Result<Status, ControlError> {
+        let client = Self::connect(dir)?;
+        client.request(Request::Ping, &[])?;
+        let limit = Timespec { tv_sec: i64::from(limit_ms / 1000), tv_nsec: i64::from(limit_ms % 1000) * 1_000_000 };
+        loop {
+            match client.reply()? {
+                Some((Reply::Pong(status), _)) => return Ok(status),
+                Some(_) => {}
+                None => {
+                    let mut fds = [PollFd::from_borrowed_fd(client.socket.borrow(), PollFlags::IN)];
+                    if poll(&mut fds, Some(&limit))? == 0 {
+                        return Err(ControlError::Busy);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The descriptor, for waiting: readable when [`receive`](Self::receive) has something, writable when a `Busy` call may
+    /// be tried again.
+    #[must_use]
+    pub fn fd(&self) -> i32 {
+        self.socket.number()
+    }
+
+    /// Gives up the descriptor without closing it, for instance to move it to another number.
+    #[must_use]
+    pub fn into_raw(self) -> i32 {
+        self.socket.into_raw()
+    }
+
+    /// The connection whose descriptor `fd` is, by [`into_raw`](Self::into_raw) or a duplicate; it is owned from now on.
+    #[must_use]
+    pub fn from_raw(fd: i32) -> Self {
+        Self { socket: Descriptor::from_raw(fd) }
+    }
+
+    /// Asks for the other end of the TCP connection behind `socket_fd` (borrowed), which this process calls `token` from
+    /// now on. Also the answer to [`Event::Confirm`]. Exactly one `Paired` or `Refused` settles a token, unless it is withdrawn
+    /// first or the other end never comes.
+    ///
+    /// # Errors
+    /// `Busy`: nothing was sent, try again. `Lost`: reconnect later.
+    pub fn offer(&self, token: u64, socket_fd: i32) -> Result<(), ControlError> {
+        self.request(Request::Offer { token }, &[socket_fd])
+    }
+
+    /// Forgets an offer; call it before the socket is closed. A settlement that crosses it on the way may still arrive:
+    /// a `Paired` for a token that is not wanted any more is answered with [`release`](Self::release).
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub fn withdraw(&self, token: u64) -> Result<(), ControlError> {
+        self.request(Request::Withdraw { token }, &[])
+    }
+
+    /// This end neither reads nor writes the slot any more, by any process. When both ends have said so it is wiped and used again.
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub fn release(&self, link: u64, slot: u32, side: Side) -> Result<(), ControlError> {
+        self.request(Request::Release { link, slot, side, unmapped: false }, &[])
+    }
+
+    /// Gives a slot back at once because its chunk's memory could not be had here. The broker will send the chunk's
+    /// descriptors again with the next slot in it.
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub fn decline(&self, link: u64, slot: u32, side: Side) -> Result<(), ControlError> {
+        self.request(Request::Release { link, slot, side, unmapped: true }, &[])
+    }
+
+    /// The next event, if there is one; never waits.
+    ///
+    /// # Errors
+    /// `Lost`, `Malformed`, `Version` or the kernel's: drop this connection. All its links count as closed (see
+    /// [`Event::LinkClosed`]) and all its offers as withdrawn.
+    pub fn receive(&self) -> Result<Option<Event>, ControlError> {
+        loop {
+            let Some((reply, descriptors)) = self.reply()? else { return Ok(None) };
+            return Ok(Some(match reply {
+                Reply::Welcome => continue,
+                Reply::Confirm { token } => Event::Confirm { token },
+                Reply::Refused { token, reason } => Event::Refused { token, reason },
+                Reply::LinkClosed { link } => Event::LinkClosed { link },
+                Reply::Paired(pairing) => Event::Paired(Paired { pairing, segment: segment(descriptors) }),
+                Reply::Pong(_) => return Err(ControlError::Malformed),
+            }));
+        }
+    }
+
+    fn request(&self, request: Request, descriptors: &[i32]) -> Result<(), ControlError> {
+        Ok(packet::send(borrow(self.fd()), &request.encode(), descriptors)?)
+    }
+
+    fn reply(&self) -> Result<Option<(Reply, Descriptors)>, ControlError> {
+        match packet::receive(borrow(self.fd()))? {
+            Received::Nothing => Ok(None),
+            Received::End => Err(ControlError::Lost),
+            Received::Garbage => Err(ControlError::Malformed),
+            Received::Message(bytes, descriptors) => match Reply::decode(&bytes) {
+                Ok(reply) => Ok(Some((reply, descriptors))),
+                Err(DecodeError::Version) => Err(ControlError::Version),
+                Err(DecodeError::Malformed) => Err(ControlError::Malformed),
+            },
+        }
+    }
+}
+
+/// All four descriptors, or none: a part of them is of no use, and is closed.
+fn segment(descriptors: Descriptors) -> Option<NewSegment> {
+    let [export, import, own_bell, peer_bell] = descriptors;
+    Some(NewSegment { export: export?, import: import?, own_bell: own_bell?, peer_bell: peer_bell? })
+}

@@ -1,0 +1,117 @@
+//! How slots lie in a link's memory: sizes and places, as the broker hands them out and both ends check them.
+//!
+//! A link grows by *chunks*: one sealed memory file for each end, both of [`Chunk::len`] bytes, holding [`Chunk::slots`]
+//! slots of one size. The first slots of a link have large rings; a link with thousands of connections gets small ones,
+//! so that what it can ever occupy stays bounded. What stands *inside* a slot is the stream's (ARCHITECTURE.md).
+
+/// Version of the words inside a slot. Two ends of different versions are never paired.
+pub const LAYOUT: u32 = 1;
+/// Bytes of control words before the ring.
+const WORDS: usize = 0x1000;
+/// Bytes of the stash behind the two rings.
+const STASH: usize = 64 * 1024;
+/// No link has more slots.
+pub const SLOTS_MAX: u32 = 64 * 1024;
+
+/// One class of slots: those below `end`, `slots` of them in a chunk, with rings of `capacity` bytes.
+struct Class {
+    end: u32,
+    slots: u32,
+    capacity: usize,
+}
+
+const CLASSES: [Class; 3] = [
+    Class { end: 256, slots: 16, capacity: 256 * 1024 },
+    Class { end: 1024, slots: 64, capacity: 64 * 1024 },
+    Class { end: SLOTS_MAX, slots: 128, capacity: 16 * 1024 },
+];
+
+const _: () = {
+    assert!(size(256 * 1024) % 4096 == 0 && size(16 * 1024) % 4096 == 0, "slots are page aligned");
+    assert!(256 % 16 == 0 && (1024 - 256) % 64 == 0 && (SLOTS_MAX - 1024) % 128 == 0, "chunks are whole");
+};
+
+/// Bytes of a slot whose rings have `capacity` bytes (a multiple of the page): words, ring, return area, stash.
+#[must_use]
+pub const fn size(capacity: usize) -> usize {
+    WORDS + 2 * capacity + STASH
+}
+
+/// A run of slots that share one memory file for each end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The chunk's number in its link, counted from 0.
+    pub number: u32,
+    /// The number of its first slot.
+    pub first: u32,
+    /// How many slots it holds.
+    pub slots: u32,
+    /// Bytes of each ring in it.
+    pub capacity: usize,
+}
+
+impl Chunk {
+    /// The chunk that holds `slot`; `None` if no link has such a slot.
+    #[must_use]
+    pub fn of(slot: u32) -> Option<Self> {
+        let (mut first, mut number) = (0, 0);
+        for class in &CLASSES {
+            if slot < class.end {
+                let skipped = (slot - first) / class.slots;
+                number += skipped;
+                first += skipped * class.slots;
+                return Some(Self { number, first, slots: class.slots, capacity: class.capacity });
+            }
+            number += (class.end - first) / class.slots;
+            first = class.end;
+        }
+        None
+    }
+
+    /// Bytes of the memory file.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.slots as usize * size(self.capacity)
+    }
+
+    /// Never: a chunk holds slots.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.slots == 0
+    }
+
+    /// Where `slot`, one of this chunk's, starts in the memory file, in bytes.
+    #[must_use]
+    pub const fn offset(&self, slot: u32) -> usize {
+        slot.saturating_sub(self.first) as usize * size(self.capacity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_lies_inside_its_chunk_and_chunks_follow_each_other() {
+        let mut expected = Chunk::of(0).unwrap();
+        assert_eq!((expected.number, expected.first), (0, 0));
+        for slot in 0..SLOTS_MAX {
+            let chunk = Chunk::of(slot).unwrap();
+            if slot == expected.first + expected.slots {
+                assert_eq!((chunk.number, chunk.first), (expected.number + 1, slot));
+                expected = chunk;
+            }
+            assert_eq!(chunk, expected);
+            assert!(chunk.offset(slot) + size(chunk.capacity) <= chunk.len());
+            assert_eq!(chunk.offset(slot) % 4096, 0);
+        }
+        assert_eq!(Chunk::of(SLOTS_MAX), None);
+    }
+
+    #[test]
+    fn rings_shrink_as_a_link_grows() {
+        let capacity = |slot| Chunk::of(slot).unwrap().capacity;
+        assert_eq!([capacity(0), capacity(255), capacity(256)], [256 << 10, 256 << 10, 64 << 10]);
+        assert_eq!([capacity(1023), capacity(1024), capacity(SLOTS_MAX - 1)], [64 << 10, 16 << 10, 16 << 10]);
+    }
+}
