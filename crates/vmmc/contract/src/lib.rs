@@ -1,6 +1,6 @@
 //! The words of virtual memory-mapped communication: export, import, deliberate update, notification, redirection.
 //!
-//! It holds traits and errors only; no mechanism, no system call, no shared memory.
+//! It holds traits, errors and the book of redirections; no system call, no shared memory.
 //! The stream calls it; providers (`vmmc-shm`, `vmmc-sim`) implement it; `vmmc-conformance` tests them.
 //! It stands on nothing.
 //!
@@ -13,10 +13,12 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod permission;
 mod redirect;
 
 pub use error::{RedirectError, WriteError};
-pub use redirect::Redirect;
+pub use permission::Permission;
+pub use redirect::{Landing, REDIRECTIONS_MAX, Redirect, Redirections};
 
 /// A window of a receive buffer that this process has exported: it is read here and written by the importer.
 ///

@@ -108,6 +108,16 @@ pub fn map_family(len: usize) -> Result<usize> {
     unsafe { call!(SYS_mmap, 0, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1i32, 0) }
 }
 
+/// Maps `len` zero bytes of this process's own, sparse; a forked child gets a copy.
+///
+/// # Errors
+/// The kernel's: `ENOMEM`, `EINVAL` for no bytes.
+pub fn map_private(len: usize) -> Result<usize> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
+    unsafe { call!(SYS_mmap, 0, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1i32, 0) }
+}
+
 /// Takes a mapping away.
 ///
 /// # Safety
