@@ -5,24 +5,26 @@
 
 use crate::answer;
 use core::ffi::{CStr, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use vmmc_sync::{AtomicUsize, Ordering};
 
 /// The next definition of one symbol after ours.
 pub(crate) struct Symbol {
     name: &'static CStr,
-    address: AtomicPtr<c_void>,
+    address: AtomicUsize,
 }
 
 impl Symbol {
     pub(crate) const fn new(name: &'static CStr) -> Self {
-        Self { name, address: AtomicPtr::new(core::ptr::null_mut()) }
+        Self { name, address: AtomicUsize::new(0) }
     }
 
     /// Where its code is. Relaxed: the address is all there is to see, and everybody finds the same one.
     #[inline]
     pub(crate) fn address(&self) -> *mut c_void {
-        let address = self.address.load(Ordering::Relaxed);
-        if address.is_null() { self.resolve() } else { address }
+        match self.address.load(Ordering::Relaxed) {
+            0 => self.resolve(),
+            address => core::ptr::with_exposed_provenance_mut(address),
+        }
     }
 
     /// Looks the symbol up. `dlsym` takes the loader's lock, hence the constructor calls this before the program runs.
@@ -31,7 +33,7 @@ impl Symbol {
         // SAFETY: the name is a C string.
         let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
         let address = if found.is_null() { missing as *mut c_void } else { found };
-        self.address.store(address, Ordering::Relaxed);
+        self.address.store(address.expose_provenance(), Ordering::Relaxed);
         address
     }
 }

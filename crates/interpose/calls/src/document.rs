@@ -1,0 +1,33 @@
+//! The table as documentation.
+
+use crate::{Class, Fate, Row, TABLE};
+use core::fmt::Write;
+
+/// `docs/compatibility.md`, as it must stand in the repository.
+#[must_use]
+pub fn compatibility() -> String {
+    let mut text = String::from(OPENING);
+    for fate in Fate::ALL {
+        let _ = writeln!(text, "| *{}* | {} |", fate.word(), fate.sentence());
+    }
+    for class in Class::ALL {
+        let _ = write!(text, "\n## {}\n\n| function | fate | note |\n| --- | --- | --- |\n", class.heading());
+        for row in TABLE.iter().filter(|row| row.class == *class) {
+            let names: Vec<String> = row.names().map(|name| format!("`{name}`")).collect();
+            let Row { fate, note, .. } = row;
+            let _ = writeln!(text, "| {} | *{}* | {note} |", names.join(" "), fate.word());
+        }
+    }
+    text
+}
+
+const OPENING: &str = "\
+# Compatibility: the C library's functions, and the fate of each
+
+Written from the table in `crates/interpose/calls/src/table.rs` (`cargo run -p vmmc-calls --example compatibility` prints it);
+a test compares the two. Every function that takes or makes a descriptor is here. What a fate says is what happens on a TCP
+connection; on any other descriptor every function is the C library's own.
+
+| fate | meaning |
+| --- | --- |
+";
