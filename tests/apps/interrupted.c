@@ -1,0 +1,158 @@
+/* EINTR, with and without SA_RESTART, in every call that can sleep. */
+#include "common.h"
+
+static pthread_t sleeper;
+static int interrupt_ms;
+
+static void *interrupt(void *unused)
+{
+	(void)unused;
+	sleep_ms(interrupt_ms);
+	pthread_kill(sleeper, SIGUSR1);
+	return NULL;
+}
+
+/* One signal to this thread, later. */
+static pthread_t interrupt_in(int milliseconds)
+{
+	sleeper = pthread_self();
+	interrupt_ms = milliseconds;
+	return start_thread(interrupt, NULL);
+}
+
+enum call { RECV, READ, RECVMSG, PEEK, POLL, SELECT, EPOLL, CALLS };
+static const char *const names[CALLS] = { "recv", "read", "recvmsg", "peek", "poll", "select", "epoll_wait" };
+
+static long perform(enum call call, int fd, int timeout)
+{
+	char buffer[8];
+	struct iovec part = { buffer, 8 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct pollfd entry = { .fd = fd, .events = POLLIN };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct timeval limit = { timeout / 1000, timeout % 1000 * 1000 };
+	fd_set in;
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	int set = -1;
+	long result = -1;
+	switch (call) {
+	case RECV: return recv(fd, buffer, 8, 0);
+	case READ: return read(fd, buffer, 8);
+	case RECVMSG: return recvmsg(fd, &message, 0);
+	case PEEK: result = recv(fd, buffer, 8, MSG_PEEK); break;
+	case POLL: return poll(&entry, 1, timeout);
+	case SELECT: return select(fd + 1, &in, NULL, NULL, &limit);
+	default:
+		set = MUST(epoll_create1(0));
+		MUST(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
+		result = epoll_wait(set, &event, 1, timeout);
+		int number = errno;
+		MUST(close(set));
+		errno = number;
+	}
+	return result;
+}
+
+static void each_call(int fd, int flags)
+{
+	char buffer[64];
+	count_signal(SIGUSR1, flags);
+	for (enum call call = RECV; call < CALLS; call++) {
+		signals_counted = 0;
+		meet();
+		pthread_t helper = interrupt_in(40);
+		long result = perform(call, fd, 3000);
+		say_result(names[call], result);
+		say("signals: %d", (int)signals_counted);
+		pthread_join(helper, NULL);
+		meet();
+		/* The message that the call was waiting for, if it is still there. */
+		struct pollfd entry = { .fd = fd, .events = POLLIN };
+		if (poll(&entry, 1, 200) > 0)
+			recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+	}
+}
+
+static void plain_server(int fd) { each_call(fd, 0); }
+static void restart_server(int fd) { each_call(fd, SA_RESTART); }
+
+static void client(int fd)
+{
+	for (enum call call = RECV; call < CALLS; call++) {
+		meet();
+		sleep_ms(90);
+		send_text(fd, "data");
+		meet();
+	}
+}
+
+/* A time-out makes recv not restartable. */
+static void timeout_server(int fd)
+{
+	count_signal(SIGUSR1, SA_RESTART);
+	struct timeval limit = { 2, 0 };
+	MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+	pthread_t helper = interrupt_in(40);
+	char buffer[8];
+	say_result("recv with a time-out", recv(fd, buffer, 8, 0));
+	pthread_join(helper, NULL);
+	meet();
+	say_result("recv with a time-out and data", recv(fd, buffer, 8, 0));
+}
+
+static void timeout_client(int fd)
+{
+	meet();
+	send_text(fd, "data");
+}
+
+/* A full stream: a send that has put nothing is interrupted, one that has put something says how much. */
+static void send_server(int fd)
+{
+	static char buffer[1 << 20];
+	count_signal(SIGUSR1, 0);
+	long total = 0, sent;
+	set_nonblocking(fd, true);
+	for (;;) {
+		sent = send(fd, buffer, sizeof buffer, 0);
+		struct pollfd entry = { .fd = fd, .events = POLLOUT };
+		if (sent > 0)
+			total += sent;
+		else if (poll(&entry, 1, 60) == 0)
+			break;
+	}
+	set_nonblocking(fd, false);
+	pthread_t helper = interrupt_in(40);
+	sent = send(fd, buffer, sizeof buffer, 0);
+	say("a blocked send is cut short: %s", sent < (long)sizeof buffer ? "yes" : "no");
+	say("signals: %d", (int)signals_counted);
+	total += sent > 0 ? sent : 0;
+	pthread_join(helper, NULL);
+	count_signal(SIGUSR1, SA_RESTART);
+	post(1, total);
+	helper = interrupt_in(20);
+	sleep_ms(1);
+	send_text(fd, "and then all is well");
+	pthread_join(helper, NULL);
+}
+
+static void send_client(int fd)
+{
+	static char buffer[100000];
+	long total = await(1);
+	while (total > 0) {
+		long now = total < (long)sizeof buffer ? total : (long)sizeof buffer;
+		recv_all(fd, buffer, now);
+		total -= now;
+	}
+	expect_text(fd, "and then all is well");
+}
+
+static const struct test_case cases[] = {
+	{ "plain", plain_server, client, PAIRED },
+	{ "SA_RESTART", restart_server, client, PAIRED },
+	{ "time-out", timeout_server, timeout_client, PAIRED },
+	{ "send", send_server, send_client, PAIRED },
+};
+MAIN(cases)
