@@ -114,15 +114,15 @@ impl Worker {
         }
     }
 
-    /// Its last words on standard error. They are not read to their end: a broker that it started may hold that open.
+    /// Its first line on standard error, without what a backtrace may add. It is not read to their end: a broker that it started may hold that open.
     fn why_it_ended(&mut self) -> anyhow::Error {
-        let mut last = None;
+        let mut first = None;
         while let Ok(line) = self.errors.recv_timeout(Duration::from_millis(100)) {
-            last = Some(line).filter(|line| !line.trim().is_empty()).or(last);
+            first = first.or_else(|| Some(line).filter(|line| !line.trim().is_empty()));
         }
         let _ = self.child.kill();
-        match (last, self.child.wait()) {
-            (Some(line), _) => anyhow!("{}", line.trim()),
+        match (first, self.child.wait()) {
+            (Some(line), _) => anyhow!("{}", line.trim().trim_start_matches("Error: ")),
             (None, Ok(status)) => anyhow!("it ended by itself, {status}"),
             (None, Err(error)) => error.into(),
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::paper::{Overhead, overhead};
 use super::{Target, show};
 use crate::machine::Machine;
-use crate::model::{Results, Road, Series};
+use crate::model::{Results, Road, Series, Unit};
 
 /// Below this share of the data through memory, a line says so.
 const THROUGH_MEMORY_MIN: f64 = 0.9;
@@ -24,6 +24,9 @@ fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[
     if *processors < 2 {
         writeln!(out, "Only one processor: the two ends take turns on it, and these numbers say little.")?;
     }
+    if cfg!(debug_assertions) {
+        writeln!(out, "This is a debug build: the floors and VMMC are much slower than they are.")?;
+    }
     let mut test = None;
     let mut size = usize::MAX;
     for series in results.sorted() {
@@ -41,7 +44,7 @@ fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[
 
 fn heading(out: &mut String, series: &Series) -> std::fmt::Result {
     let case = series.case;
-    let p99 = if case.test.unit().less_is_better() && case.size > 0 { "p99" } else { "" };
+    let p99 = if case.test.unit() == Unit::Nanoseconds { "p99" } else { "" };
     writeln!(out, "\n{}", case.test.title())?;
     writeln!(out, "  {:>8}  {:<26}{:>11}{p99:>11}{:>12}{:>12}", "", "", "median", "vs kernel", "processors")
 }
@@ -50,7 +53,8 @@ fn line(out: &mut String, size: &str, series: &Series, results: &Results) -> std
     let road = series.case.road;
     write!(out, "  {size:>8}  {:<26}", road.title())?;
     if let Some(median) = series.median {
-        let p99 = series.median_p99_ns.map(show::nanoseconds).unwrap_or_default();
+        let p99 = series.median_p99_ns.filter(|_| series.unit == Unit::Nanoseconds);
+        let p99 = p99.map(show::nanoseconds).unwrap_or_default();
         let better = if road == Road::Kernel { None } else { results.better(series.case, Road::Kernel) };
         let better = better.map(show::ratio).unwrap_or_default();
         let processors = series.median_processors.map(|cores| format!("{cores:.2}")).unwrap_or_default();

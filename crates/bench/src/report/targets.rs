@@ -53,16 +53,22 @@ const RATIOS: &[Ratio] = &[
 ];
 
 const CACHE_LINES_MAX: f64 = 3.0;
-const IDLE_PROCESSORS_MAX: f64 = 0.005;
-const IDLE_BYTES_MAX: f64 = 32.0 * 1024.0;
 
-/// All targets, in the order of the promise.
+/// What a thousand idle connections may use: of one processor, and bytes each.
+const LIMITS: &[(&str, Test, f64)] = &[
+    ("1000 idle connections, processor use", Test::IdleCpu, 0.005),
+    ("1000 idle connections, memory of both ends, each", Test::IdleMemory, 32.0 * 1024.0),
+];
+
+/// The targets of the tests that were asked for, in the order of the promise.
 pub(crate) fn targets(results: &Results) -> Vec<Target> {
-    let mut targets = vec![floor(results)];
-    targets.extend(RATIOS.iter().map(|ratio| ratio.judge(results)));
-    targets.push(limit(results, "1000 idle connections, processor use", Test::IdleCpu, IDLE_PROCESSORS_MAX));
-    targets.push(limit(results, "1000 idle connections, memory of both ends, each", Test::IdleMemory, IDLE_BYTES_MAX));
-    targets
+    let mut targets = vec![(Test::PingPong, floor(results))];
+    targets.extend(RATIOS.iter().map(|ratio| (ratio.test, ratio.judge(results))));
+    for (what, test, most) in LIMITS {
+        targets.push((*test, limit(results, what, *test, *most)));
+    }
+    let asked = |test| results.sorted().iter().any(|series| series.case.test == test);
+    targets.into_iter().filter(|(test, _)| asked(*test)).map(|(_, target)| target).collect()
 }
 
 impl Ratio {
@@ -113,8 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_not_judged() {
-        assert!(targets(&Results::default()).iter().all(|target| target.met.is_none()));
+    fn what_was_not_asked_for_has_no_line_and_what_failed_is_not_judged() {
+        let mut results = Results::default();
+        assert!(targets(&results).is_empty());
+        results.series(Case { test: Test::Nginx, size: 0, road: Road::Vmmc }).failed = Some("not installed".to_owned());
+        assert_eq!(targets(&results).len(), 1);
+        assert_eq!(met(&results, "nginx"), None);
     }
 
     #[test]
