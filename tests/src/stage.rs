@@ -1,0 +1,242 @@
+//! Where a scenario plays: a directory, a broker and a runtime directory of its own, and the programs that it starts.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{panicking, sleep};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::status::{Sampler, Status};
+use crate::{Ends, Launch, Moved, Program, find};
+
+/// Scenarios measure and wait: one plays at a time in a test program.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// How long the broker may take to listen.
+const BROKER_LIMIT: Duration = Duration::from_secs(10);
+
+/// A scenario's surroundings. On failure its directory stays and its name is printed.
+#[derive(Debug)]
+pub struct Stage {
+    ends: Ends,
+    user: Option<(u32, u32)>,
+    directory: Option<TempDir>,
+    started: Cell<u32>,
+    sampler: Option<Sampler>,
+    broker: Option<Program>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// A stage for a scenario of this name; programs run as `user` if we are root and one is named.
+    ///
+    /// # Panics
+    ///
+    /// If the machine or the build lacks something.
+    #[must_use]
+    pub fn new(name: &str, ends: Ends, user: Option<&str>) -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let prefix = format!("vmmc-{name}-{ends:?}-");
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir().expect("a temporary directory");
+        let user = user.filter(|_| id(&["-u"]) == 0).map(|name| (id(&["-u", name]), id(&["-g", name])));
+        let started = Cell::new(0);
+        let mut stage =
+            Self { ends, user, directory: Some(directory), started, sampler: None, broker: None, _turn: turn };
+        fs::set_permissions(stage.directory(), fs::Permissions::from_mode(0o755)).expect("a directory to enter");
+        stage.own(stage.directory());
+        if ends != Ends::Neither {
+            stage.install();
+            stage.start_broker();
+            stage.sampler = Some(Sampler::start(stage.command("status"), stage.user));
+        }
+        stage
+    }
+
+    /// Puts the command and the library where every user may read them.
+    fn install(&self) {
+        let built = built_command();
+        let from = built.parent().expect("a directory");
+        for name in ["vmmc", "libvmmc.so"] {
+            fs::copy(from.join(name), self.path(name)).unwrap_or_else(|error| panic!("{name} is not built: {error}"));
+        }
+        fs::create_dir(self.path("runtime")).expect("a runtime directory");
+        fs::set_permissions(self.path("runtime"), fs::Permissions::from_mode(0o700)).expect("a private directory");
+        self.own(&self.path("runtime"));
+    }
+
+    /// Starts the stage's broker and waits for it to listen.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn start_broker(&mut self) {
+        let socket = self.path("runtime/broker.sock");
+        let _ = fs::remove_file(&socket);
+        let mut broker = self.launch(self.command("broker")).limit(Duration::from_secs(3600)).start();
+        let began = Instant::now();
+        while !socket.exists() {
+            assert!(
+                broker.is_alive() && began.elapsed() < BROKER_LIMIT,
+                "the broker does not listen:\n{}",
+                broker.logs()
+            );
+            sleep(Duration::from_millis(10));
+        }
+        self.broker = Some(broker);
+    }
+
+    /// Kills the broker (SIGKILL).
+    pub fn kill_broker(&mut self) {
+        self.broker = None;
+    }
+
+    /// Which ends are enabled.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    /// The scenario's directory, in which its programs start.
+    ///
+    /// # Panics
+    ///
+    /// Never: it is there until the stage ends.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.as_ref().expect("a directory").path()
+    }
+
+    /// A name in the scenario's directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// Writes a file of the scenario, for the user who runs it.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    #[must_use]
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).expect("a file to write");
+        self.own(&path);
+        path
+    }
+
+    /// A program at the end that listens, enabled if the stage says so.
+    #[must_use]
+    pub fn server(&self, words: &[&str]) -> Launch {
+        self.program(self.ends.server(), words)
+    }
+
+    /// A program at the end that connects, enabled if the stage says so.
+    #[must_use]
+    pub fn client(&self, words: &[&str]) -> Launch {
+        self.program(self.ends.client(), words)
+    }
+
+    /// A program that is never enabled.
+    #[must_use]
+    pub fn plain(&self, words: &[&str]) -> Launch {
+        self.program(false, words)
+    }
+
+    fn program(&self, enabled: bool, words: &[&str]) -> Launch {
+        let (program, arguments) = words.split_first().expect("a program");
+        let program = if program.contains('/') { program.into() } else { find(program) };
+        let mut all = if enabled { self.command("run") } else { Vec::new() };
+        if enabled {
+            all.push("--".into());
+        }
+        all.push(program.into());
+        all.extend(arguments.iter().map(OsString::from));
+        self.launch(all)
+    }
+
+    /// `vmmc` with a subcommand.
+    fn command(&self, subcommand: &str) -> Vec<OsString> {
+        vec![self.path("vmmc").into(), subcommand.into()]
+    }
+
+    fn launch(&self, words: Vec<OsString>) -> Launch {
+        let number = self.started.get();
+        self.started.set(number + 1);
+        let launch = Launch::new(&words, self.path(&format!("log-{number}.")))
+            .directory(self.directory())
+            .env("VMMC_RUNTIME_DIR", self.path("runtime"))
+            .env("LC_ALL", "C.UTF-8");
+        match self.user {
+            Some(user) => launch.user(user),
+            None => launch,
+        }
+    }
+
+    /// What `vmmc status --json` says now of this stage's programs.
+    ///
+    /// # Panics
+    ///
+    /// If there is no library on this stage, or the command fails.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut words = self.command("status");
+        words.push("--json".into());
+        Status::parse(&self.launch(words).run())
+    }
+
+    /// What has moved over VMMC since the stage was set up, as far as a glance now and then could see.
+    #[must_use]
+    pub fn moved(&self) -> Moved {
+        self.sampler.as_ref().map(Sampler::moved).unwrap_or_default()
+    }
+
+    /// Waits until `vmmc status` has shown a connection whose data moved over VMMC in both directions; at once if not both ends
+    /// are enabled.
+    ///
+    /// # Panics
+    ///
+    /// If it takes longer than `limit`.
+    pub fn await_both_ways(&self, limit: Duration) {
+        let began = Instant::now();
+        while self.ends == Ends::Both && !self.moved().both_ways {
+            assert!(began.elapsed() < limit, "nothing moved over VMMC in both directions within {} s", limit.as_secs());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Gives a path to the user as whom programs run.
+    fn own(&self, path: &Path) {
+        if let Some((uid, gid)) = self.user {
+            chown(path, Some(uid), Some(gid)).expect("a new owner");
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.sampler = None;
+        self.broker = None;
+        if let Some(directory) = self.directory.take().filter(|_| panicking()) {
+            eprintln!("what the programs wrote stays in {}", directory.keep().display());
+        }
+    }
+}
+
+/// The `vmmc` under test, with `libvmmc.so` beside it.
+fn built_command() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/vmmc");
+    std::env::var_os("VMMC_BIN").map_or(built, PathBuf::from)
+}
+
+/// What `id` prints.
+fn id(arguments: &[&str]) -> u32 {
+    let output = Command::new("id").args(arguments).output().expect("id runs");
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_else(|_| panic!("there is no user {arguments:?}"))
+}
