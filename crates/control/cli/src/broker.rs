@@ -1,0 +1,33 @@
+//! `vmmc broker`: the process that pairs the two ends of a connection and gives them memory.
+
+use crate::failure::Failure;
+use std::time::Duration;
+
+/// Run the broker, which pairs the two ends of a connection, in the foreground
+#[derive(Debug, clap::Args)]
+#[command(long_about = "\
+Run the broker, which pairs the two ends of a connection, in the foreground.
+
+`vmmc run` starts a broker by itself, so there is seldom a reason to. The broker makes the memory that two ends share and \
+is never in the data's way: when it ends, connections go on, and only new ones stay on the kernel's TCP until there is \
+a broker again.")]
+#[command(after_help = "\
+Examples:
+  vmmc broker                    until Ctrl-C
+  vmmc broker --idle-exit 60     until nobody has needed it for a minute
+
+Its socket is `broker.sock` in VMMC_RUNTIME_DIR, else in $XDG_RUNTIME_DIR/vmmc, else in /tmp/vmmc-UID.")]
+pub(crate) struct Options {
+    /// End when no program has been connected for this long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    idle_exit: Option<u64>,
+    /// Become independent of the caller: how `vmmc run` starts it
+    #[arg(long, hide = true)]
+    background: bool,
+}
+
+pub(crate) fn run(options: Options) -> Result<u8, Failure> {
+    let _idle = options.idle_exit.map(Duration::from_secs);
+    let _ = options.background;
+    Err(Failure::of_work("there is no broker yet"))
+}

@@ -1,0 +1,90 @@
+//! `vmmc doctor`: what works on this machine, what does not, why, and what to do.
+
+mod check;
+mod machine;
+mod memory;
+mod socket;
+mod software;
+mod trip;
+
+use crate::failure::Failure;
+use crate::text::{one_line, plural};
+use check::{Check, Verdict};
+use std::io::Write as _;
+
+/// The version of the JSON document: raised when a field changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// Examine this machine: what works, what does not, why, and what to do
+#[derive(Debug, clap::Args)]
+#[command(long_about = "\
+Examine this machine: what works, what does not, why, and what to do.
+
+The last check is a trial: two plain socket programs are run under `vmmc run` and exchange messages until the status \
+shows both directions of their connection on VMMC. A broker is started if none runs; it ends by itself when nobody \
+needs it.")]
+#[command(after_help = "\
+Exit status: 0 if nothing failed (warnings are allowed), else 1.
+
+JSON: { schema: 1, healthy, checks: [{ name, verdict: ok|warn|fail, found, advice }] }; `advice` is null if all is well.")]
+pub(crate) struct Options {
+    /// Print one JSON document, described below
+    #[arg(long)]
+    json: bool,
+}
+
+/// The checks, in the order in which one would look: what the machine is, what it allows, what is installed, the trial.
+const CHECKS: [fn() -> Check; 15] = [
+    machine::architecture,
+    machine::kernel,
+    machine::c_library,
+    machine::processors,
+    memory::sealing,
+    memory::available,
+    memory::file_size,
+    memory::descriptors,
+    socket::byte_counts,
+    socket::namespace_cookie,
+    software::processes,
+    software::library,
+    software::runtime_directory,
+    software::broker,
+    trip::both_directions,
+];
+
+pub(crate) fn run(options: Options) -> Result<u8, Failure> {
+    let mut out = std::io::stdout().lock();
+    let mut checks = Vec::new();
+    for examine in CHECKS {
+        let check = examine();
+        if !options.json {
+            write_check(&mut out, &check)?;
+        }
+        checks.push(check);
+    }
+    let healthy = checks.iter().all(|check| check.verdict != Verdict::Fail);
+    if options.json {
+        let document = serde_json::json!({ "schema": SCHEMA, "healthy": healthy, "checks": checks });
+        writeln!(out, "{document:#}")?;
+    } else {
+        writeln!(out, "\n{}", conclusion(&checks))?;
+    }
+    Ok(u8::from(!healthy))
+}
+
+fn write_check(out: &mut impl std::io::Write, check: &Check) -> std::io::Result<()> {
+    writeln!(out, "{:>4}  {}: {}", check.verdict.word(), check.name, one_line(&check.found))?;
+    if let Some(advice) = &check.advice {
+        writeln!(out, "      What to do: {}", one_line(advice))?;
+    }
+    out.flush()
+}
+
+fn conclusion(checks: &[Check]) -> String {
+    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    match (number(Verdict::Fail), number(Verdict::Warn)) {
+        (0, 0) => "All is well: `vmmc run -- COMMAND` accelerates connections on this machine.".to_owned(),
+        (0, warnings) => format!("It works, with {}.", plural(warnings, "warning")),
+        (failures, _) => format!("{} failed. Programs run all the same under vmmc, but not accelerated.", plural(failures, "check")),
+    }
+}

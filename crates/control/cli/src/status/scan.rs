@@ -1,0 +1,94 @@
+//! From `/proc` to the tables of all processes that one may look at.
+
+use super::model::{Family, Process, Report, Unreadable};
+use super::read;
+use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use vmmc_protocol::record::MEMFD_NAME;
+
+/// What tells one memfd from another.
+type Identity = (u64, u64);
+
+/// Looks at every process.
+pub(crate) fn all() -> std::io::Result<Report> {
+    let mut files: BTreeMap<Identity, (File, Vec<Process>)> = BTreeMap::new();
+    let mut unreadable = Vec::new();
+    let mut pids: Vec<i32> = std::fs::read_dir("/proc")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    pids.sort_unstable();
+    for pid in pids {
+        match table_file(pid) {
+            Ok(Some((identity, file))) => {
+                let (_, processes) = files.entry(identity).or_insert_with(|| (file, Vec::new()));
+                processes.push(Process { pid, command: command(pid) });
+            }
+            Ok(None) => {}
+            Err(why) => unreadable.push(Unreadable { pid, why }),
+        }
+    }
+    let mut families = Vec::new();
+    for (file, processes) in files.into_values() {
+        match read::table(&file) {
+            Ok(table) => families.push(Family { processes, table }),
+            Err(why) => unreadable.extend(processes.iter().map(|process| Unreadable { pid: process.pid, why: why.clone() })),
+        }
+    }
+    families.sort_by_key(|family| family.processes.first().map(|process| process.pid));
+    Ok(Report::new(families, unreadable))
+}
+
+/// The table that a process keeps open, if any. Processes that are not ours to look at, or that end meanwhile, have none.
+fn table_file(pid: i32) -> Result<Option<(Identity, File)>, String> {
+    let directory = format!("/proc/{pid}/fd");
+    let Ok(entries) = std::fs::read_dir(&directory) else { return Ok(None) };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if std::fs::read_link(&path).is_ok_and(|link| is_table(link.as_os_str())) {
+            return open(&path).map_err(|error| format!("its table of sockets cannot be opened: {error}"));
+        }
+    }
+    Ok(None)
+}
+
+fn is_table(link: &OsStr) -> bool {
+    let name = link.as_bytes().strip_prefix(b"/memfd:");
+    let name = name.map(|name| name.strip_suffix(b" (deleted)").unwrap_or(name));
+    name == Some(MEMFD_NAME.as_bytes())
+}
+
+/// Opens what stands behind the link without ever waiting for it; none if it has gone.
+fn open(path: &Path) -> std::io::Result<Option<(Identity, File)>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::SRCH) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = file.metadata()?;
+    Ok(Some(((metadata.dev(), metadata.ino()), file)))
+}
+
+/// The process's name as the kernel knows it; the program may have chosen it.
+fn command(pid: i32) -> String {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_library_s_memfd_is_a_table() {
+        assert!(is_table(OsStr::new("/memfd:vmmc-sockets (deleted)")));
+        for other in ["/memfd:vmmc-sockets2 (deleted)", "/memfd:vmmc-link (deleted)", "/tmp/vmmc-sockets", "socket:[1]"] {
+            assert!(!is_table(OsStr::new(other)), "{other}");
+        }
+    }
+}
