@@ -3,7 +3,7 @@
 //! The only file of this room with `unsafe`: descriptors travel as plain numbers between rooms.
 #![allow(unsafe_code)]
 
-use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
+use rustix::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 /// A descriptor that is closed, by the kernel call itself, when this is dropped.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +36,13 @@ impl Descriptor {
 impl From<OwnedFd> for Descriptor {
     fn from(fd: OwnedFd) -> Self {
         Self(fd.into_raw_fd())
+    }
+}
+
+impl From<Descriptor> for OwnedFd {
+    fn from(descriptor: Descriptor) -> Self {
+        // SAFETY: ownership of the number goes from one owner to the other.
+        unsafe { Self::from_raw_fd(descriptor.into_raw()) }
     }
 }
 

@@ -78,7 +78,8 @@ impl Reason {
     /// Its row in the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
-        REASONS.get(usize::from(self.0)).unwrap_or(&REASONS[0])
+        const NO_ROW: &Row = &REASONS[0];
+        REASONS.get(usize::from(self.0)).unwrap_or(NO_ROW)
     }
 }
 

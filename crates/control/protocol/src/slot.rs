@@ -26,9 +26,17 @@ const CLASSES: [Class; 3] = [
     Class { end: SLOTS_MAX, slots: 128, capacity: 16 * 1024 },
 ];
 
+// Chunks are whole and slots page aligned, in every class.
 const _: () = {
-    assert!(size(256 * 1024) % 4096 == 0 && size(16 * 1024) % 4096 == 0, "slots are page aligned");
-    assert!(256 % 16 == 0 && (1024 - 256) % 64 == 0 && (SLOTS_MAX - 1024) % 128 == 0, "chunks are whole");
+    let [large, middle, small] = &CLASSES;
+    assert!(large.end.is_multiple_of(large.slots) && (middle.end - large.end).is_multiple_of(middle.slots));
+    assert!((small.end - middle.end).is_multiple_of(small.slots) && small.end == SLOTS_MAX);
+    assert!(
+        large.capacity.is_multiple_of(4096)
+            && middle.capacity.is_multiple_of(4096)
+            && small.capacity.is_multiple_of(4096)
+    );
+    assert!(WORDS.is_multiple_of(4096) && STASH.is_multiple_of(4096));
 };
 
 /// Bytes of a slot whose rings have `capacity` bytes (a multiple of the page): words, ring, return area, stash.

@@ -1,0 +1,22 @@
+//! A limit on everything.
+
+use std::time::Duration;
+
+/// Offers that one process may have pending; more are refused.
+pub(crate) const OFFERS_PER_CLIENT_MAX: usize = 64 * 1024;
+/// Messages that may wait for a process that does not read; then it is dropped. Room for the answer to every offer twice.
+pub(crate) const QUEUE_MAX: usize = 2 * OFFERS_PER_CLIENT_MAX;
+/// Trials at one time, and so sockets of which the broker holds a duplicate; further ones wait.
+pub(crate) const TRIALS_MAX: usize = 256;
+/// How long a duplicate is held for a trial. Meanwhile a process that dies keeps its connection open, so it is short.
+pub(crate) const TRIAL_TIME: Duration = Duration::from_millis(100);
+/// Messages read from one process before the others get their turn.
+pub(crate) const MESSAGES_PER_TURN: usize = 64;
+/// Connections taken in before those that are there get their turn.
+pub(crate) const ACCEPTS_PER_TURN: usize = 64;
+/// Connections that the kernel keeps waiting for the broker (it takes the smaller of this and `net.core.somaxconn`).
+pub(crate) const BACKLOG: i32 = 4096;
+/// How long a starter waits until the broker that it started answers.
+pub(crate) const START_TIME: Duration = Duration::from_secs(2);
+
+const _: () = assert!(QUEUE_MAX > OFFERS_PER_CLIENT_MAX);

@@ -1,0 +1,104 @@
+//! All links, and which two processes each connects.
+
+use crate::link::{Link, Segment};
+use crate::offers::{ClientId, Offer};
+use rustix::io;
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::collections::{HashMap, HashSet};
+use vmmc_protocol::message::{Pairing, Side};
+
+type LinkId = u64;
+
+#[derive(Debug)]
+pub(crate) struct Links {
+    links: HashMap<LinkId, Link>,
+    /// The link between two processes, the one with the smaller number first; perhaps one process twice.
+    between: HashMap<[ClientId; 2], LinkId>,
+    /// The links of each process.
+    of: HashMap<ClientId, HashSet<LinkId>>,
+    next: LinkId,
+}
+
+impl Links {
+    pub(crate) fn new() -> io::Result<Self> {
+        // Links outlive their broker: a later one starts somewhere else, so that no number comes twice in a process.
+        let mut start = [0; 8];
+        getrandom(&mut start[..4], GetRandomFlags::empty())?;
+        let next = u64::from_be_bytes(start);
+        Ok(Self { links: HashMap::new(), between: HashMap::new(), of: HashMap::new(), next })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Gives two offers a slot in their processes' link, which is made if need be: what to say to each, in order.
+    /// `pids` are the processes of the offers.
+    pub(crate) fn pair(&mut self, offers: [Offer; 2], pids: [u32; 2]) -> io::Result<[(Pairing, Option<Segment>); 2]> {
+        let [first, second] = offers.map(|offer| offer.client);
+        let id = self.link_between([first.min(second), first.max(second)])?;
+        let link = self.links.get_mut(&id).expect("it is known between two processes");
+        let (slot, chunk) = link.allocate()?;
+        let first_side = if first <= second { Side::First } else { Side::Second };
+        let mut message = |offer: Offer, side: Side, peer_pid: u32| {
+            let segment = link.introduce(&chunk, side);
+            let offset = chunk.offset(slot);
+            let pairing = Pairing {
+                token: offer.token,
+                link: id,
+                slot,
+                chunk: chunk.number,
+                side,
+                ring_capacity: chunk.capacity,
+                own_offset: offset,
+                peer_offset: offset,
+                peer_pid,
+                new_segment: segment.is_some(),
+            };
+            (pairing, segment)
+        };
+        Ok([message(offers[0], first_side, pids[1]), message(offers[1], first_side.other(), pids[0])])
+    }
+
+    /// A process gives up an end of a slot. `false` if the link is one of others: nothing is done. A link that is not
+    /// known may have been closed a moment ago, or be an earlier broker's.
+    #[must_use]
+    pub(crate) fn release(&mut self, client: ClientId, link: LinkId, slot: u32, side: Side, unmapped: bool) -> bool {
+        let Some(link) = self.links.get_mut(&link) else { return true };
+        let is_its_own = link.ends[side as usize] == client;
+        if is_its_own {
+            link.release(slot, side, unmapped);
+        }
+        is_its_own
+    }
+
+    /// Closes every link of a process: which they were, and whom each connected it with.
+    pub(crate) fn close_all_of(&mut self, client: ClientId) -> Vec<(LinkId, ClientId)> {
+        let mut closed = Vec::new();
+        for id in self.of.remove(&client).unwrap_or_default() {
+            let link = self.links.remove(&id).expect("a process's links are known");
+            self.between.remove(&link.ends);
+            for survivor in link.ends.into_iter().filter(|end| *end != client) {
+                if let Some(ids) = self.of.get_mut(&survivor) {
+                    ids.remove(&id);
+                }
+                closed.push((id, survivor));
+            }
+        }
+        closed
+    }
+
+    fn link_between(&mut self, ends: [ClientId; 2]) -> io::Result<LinkId> {
+        if let Some(id) = self.between.get(&ends) {
+            return Ok(*id);
+        }
+        let id = self.next;
+        self.links.insert(id, Link::new(ends)?);
+        self.next = self.next.wrapping_add(1);
+        self.between.insert(ends, id);
+        for end in ends {
+            self.of.entry(end).or_default().insert(id);
+        }
+        Ok(id)
+    }
+}

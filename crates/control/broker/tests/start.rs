@@ -1,0 +1,2 @@
+//! Starting a broker on demand.
+fn main() {}
