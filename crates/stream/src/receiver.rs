@@ -74,6 +74,19 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             || self.inbox.load(EPOCH) != self.state.epoch.get()
     }
 
+    /// A value that changes whenever something has come: for edge-triggered reports. No gate needed.
+    #[must_use]
+    #[inline]
+    pub fn mark(&self) -> u64 {
+        (self.inbox.load(TAIL) & TAIL_MASK) ^ (self.inbox.load(EPOCH) << 56)
+    }
+
+    /// Bytes taken from the ring so far. No gate needed.
+    #[must_use]
+    pub fn consumed(&self) -> u64 {
+        self.state.head.get()
+    }
+
     /// Whether the sender hinted that the kernel has news of the connection's end.
     #[must_use]
     #[inline]
@@ -235,7 +248,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             let at = stash(self.state.capacity.get() as usize) + self.state.stash_at.get() as usize + skip;
             return Ok(if self.inbox.read(at, dst) { n } else { 0 });
         }
-        if skip == 0 && n <= INLINE_MAX && available == inline && n as u64 == inline {
+        if skip == 0 && n <= INLINE_MAX && n as u64 == inline {
             return Ok(if self.inbox.read(INLINE, dst) { n } else { 0 });
         }
         self.copy_ring(self.state.head.get().wrapping_add(skip as u64), dst);

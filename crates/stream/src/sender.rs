@@ -35,7 +35,7 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// The highest credit that the peer has told, by whichever of its two threads.
     #[inline]
     fn credit(&self) -> Result<u64, Lie> {
-        let credit = self.inbox.load(CREDIT_ALONG).max(self.inbox.load(CREDIT)).max(self.state.credit.get());
+        let credit = self.inbox.load(CREDIT_ALONG).max(self.inbox.load(CREDIT));
         if credit > self.state.tail.get() {
             return Err(Lie::Index);
         }

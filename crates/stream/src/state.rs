@@ -41,7 +41,7 @@ pub struct SendState {
     pub(crate) kernel: Own,
     /// Bytes put into the ring.
     pub(crate) tail: Own,
-    /// Highest credit ever seen; always lies in `tail - capacity ..= tail`.
+    /// The credit last seen; at most `tail`.
     pub(crate) credit: Own,
     pub(crate) epoch: Own,
     pub(crate) switch_at: Own,

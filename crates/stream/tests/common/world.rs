@@ -117,7 +117,7 @@ impl World {
             6 => self.receiver(i).set_ready(true),
             7..=10 => self.receive(i, size % (2 * self.capacity) + 1, arg & 0x4000 != 0),
             11 => self.receive(i, size % 16 + 1, false),
-            12 | 13 => self.sleep(i, arg & 1 == 0),
+            12 | 13 => self.sleep(i, arg % 3),
             14 => self.ends[i].deliver(size % 8),
             _ => self.service(i),
         }
@@ -134,7 +134,7 @@ impl World {
             for i in 0..2 {
                 self.service(i);
                 self.receive(i, usize::MAX, false);
-                self.sleep(i, true);
+                self.sleep(i, 0);
                 self.ends[i].deliver(1);
             }
         }
@@ -274,7 +274,9 @@ impl World {
             return;
         }
         self.ends[i].asleep = false;
-        self.receiver(i).disarm();
+        if n % 2 == 0 {
+            self.receiver(i).disarm();
+        }
         match self.receiver(i).look().unwrap() {
             Next::Data(available) => self.take(i, n, available, peek),
             Next::Kernel { limit } => drop(self.kernel_receive(i, limit.min(n))),
@@ -302,9 +304,11 @@ impl World {
         self.scratch = scratch;
     }
 
-    /// Goes to sleep in the kernel if there is nothing, arming unless that has been done and not been answered.
-    fn sleep(&mut self, i: usize, always_arm: bool) {
-        if always_arm || !self.ends[i].recv.is_armed() {
+    /// Goes to sleep in the kernel if there is nothing. It arms (0), or only if that has not been done or was answered (1),
+    /// or sleeps on the kernel road without arming, as a waiter whose call nobody saw (2).
+    fn sleep(&mut self, i: usize, how: u16) {
+        let unseen = how == 2 && matches!(self.receiver(i).look().unwrap(), Next::Kernel { .. });
+        if !unseen && (how != 1 || !self.ends[i].recv.is_armed()) {
             self.receiver(i).arm();
             self.fence(i);
         }
