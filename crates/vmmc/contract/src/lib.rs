@@ -8,6 +8,26 @@
 //! update*: one-sided, ordered writes into the imported buffer. Two disciplines follow and every provider may rely on
 //! them: **writes are remote, polling is local; nobody reads remote memory.**
 //!
+//! ```
+//! use vmmc_contract::{Export, Import, WriteError};
+//!
+//! /// Sends a message: the data first, then the word that publishes it.
+//! fn publish(import: &impl Import, message: &[u8]) -> Result<(), WriteError> {
+//!     import.write(8, message)?;
+//!     import.store(0, message.len() as u64)?;
+//!     import.notify()
+//! }
+//!
+//! /// Takes it out of this process's own memory. The length is what a peer wrote: `read` refuses one that does not fit.
+//! fn look(export: &impl Export, into: &mut [u8; 64]) -> Option<usize> {
+//!     let length = usize::try_from(export.load(0)).ok().filter(|length| *length > 0)?;
+//!     export.read(8, into.get_mut(..length)?).then_some(length)
+//! }
+//! ```
+//!
+//! Revocation is an answer and no word of its own here: how a grant is given and taken back is each provider's, and an
+//! import whose grant is gone says [`WriteError::Revoked`]. An update that was under way at that moment may still arrive.
+//!
 //! Source: C. Dubnicki, A. Bilas, Y. Chen, S. Damianakis, K. Li, "VMMC-2: Efficient Support for Reliable,
 //! Connection-Oriented Communication", Hot Interconnects 1997.
 #![forbid(unsafe_code)]

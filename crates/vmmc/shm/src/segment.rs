@@ -3,16 +3,16 @@ use crate::{ShmExport, ShmImport};
 use core::fmt;
 use core::ops::Range;
 use vmmc_os::Errno;
-use vmmc_os::memory;
+use vmmc_os::memory::{self, MemoryFile};
 
 /// No segment is longer: a peer's descriptor that claims more is refused before it can use up the address space.
 pub const SEGMENT_BYTES_MAX: usize = 1 << 38;
 
 /// A mapped memory file, shared with another process: the memory in which windows stand.
 ///
-/// It stays mapped until [`Segment::unmap`]; dropping it leaves it mapped, so windows into it, which are plain addresses,
-/// can be made and copied freely.
-#[derive(Debug, PartialEq, Eq)]
+/// An address and a length, like its windows: it stays mapped until [`Segment::unmap`], and dropping it does nothing. So
+/// windows into it can be made, copied and kept anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     window: Window,
 }
@@ -54,15 +54,18 @@ impl Segment {
     /// # Errors
     /// `Unsealed` or `Length` if no byte of it could be trusted to stay; the kernel's.
     pub fn map(fd: i32) -> Result<Self, SegmentError> {
-        let file = memory::inspect(fd)?;
-        if !file.sealed {
-            return Err(SegmentError::Unsealed);
+        let len = Self::measure(fd)?;
+        let addr = memory::map_shared(fd, len, true)?;
+        Ok(Self { window: Window { addr, len } })
+    }
+
+    /// The length of the segment behind `fd`, if it can be trusted to keep it.
+    pub(crate) fn measure(fd: i32) -> Result<usize, SegmentError> {
+        match memory::inspect(fd)? {
+            MemoryFile { sealed: false, .. } => Err(SegmentError::Unsealed),
+            MemoryFile { len: len @ 1..=SEGMENT_BYTES_MAX, .. } => Ok(len),
+            MemoryFile { .. } => Err(SegmentError::Length),
         }
-        if file.len == 0 || file.len > SEGMENT_BYTES_MAX {
-            return Err(SegmentError::Length);
-        }
-        let addr = memory::map_shared(fd, file.len, true)?;
-        Ok(Self { window: Window { addr, len: file.len } })
     }
 
     /// The address of the first byte, a multiple of the page size.
@@ -118,7 +121,7 @@ impl Segment {
     /// Takes the mapping away.
     ///
     /// # Safety
-    /// No window into it will be used again.
+    /// No window into it, and no copy of it, will be used again.
     pub unsafe fn unmap(self) {
         // SAFETY: mapped by this type, once; the caller vouches for the windows. The kernel cannot refuse a mapping of ours.
         let _ = unsafe { memory::unmap(self.window.addr, self.window.len) };
