@@ -3,12 +3,32 @@
 //! It knows nothing of C strings, varargs or symbols: the faces turn pointers into slices and endings into errno.
 //! `vmmc-preload` calls it; it stands on `vmmc-stream`, `vmmc-shm` (in `link.rs` only), `vmmc-protocol` and `vmmc-os`.
 
+mod arena;
+mod connection;
+mod doorbell;
+mod end;
 mod ending;
+mod gate;
+mod link;
+mod lock;
+mod pairing;
+mod recv;
+mod roads;
+mod send;
+mod service;
+mod settings;
+mod spin;
+mod table;
 
-pub mod data;
 pub mod lifecycle;
 pub mod options;
 pub mod process;
 pub mod wait;
 
 pub use ending::Ending;
+
+/// Calls that move bytes.
+pub mod data {
+    pub use crate::recv::recv;
+    pub use crate::send::{send, sendfile};
+}

@@ -1,33 +1,189 @@
 //! Descriptors come, are copied, and go.
-use crate::Ending;
+use crate::connection::{Connection, flag, kind, phase};
+use crate::wait::epoll;
+use crate::{Ending, arena, end, process, roads, settings, table};
+use vmmc_os::{Errno, kernel};
 use vmmc_protocol::Reason;
+use vmmc_sync::Ordering;
+
+fn enter(fd: i32, kind: u32, flags: u32) {
+    made(fd);
+    if settings::disabled() || !table::holds(fd) {
+        return;
+    }
+    let Some(connection) = arena::take() else { return };
+    reset(connection, fd, kind, flags);
+    table::set_socket(fd, connection);
+}
+
+fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
+    connection.send.reset(0);
+    connection.recv.reset(0);
+    for word in [&connection.send_error, &connection.recv_error, &connection.forbidden, &connection.spin, &connection.ask_after, &connection.touched] {
+        word.store(0, Ordering::Relaxed);
+    }
+    connection.asked_at.store(0, Ordering::Relaxed);
+    connection.flags.store(flags, Ordering::Relaxed);
+    connection.references.store(1, Ordering::Relaxed);
+    connection.phase.store(phase::NONE, Ordering::Relaxed);
+    let record = &connection.record;
+    record.descriptor.store(fd as u32, Ordering::Relaxed);
+    record.pid.store(process::id(), Ordering::Relaxed);
+    record.family.store(0, Ordering::Relaxed);
+    record.ports.store(0, Ordering::Relaxed);
+    record.paired.store(0, Ordering::Relaxed);
+    for direction in [&record.outgoing, &record.incoming] {
+        for word in [&direction.kernel_bytes, &direction.kernel_messages, &direction.vmmc_bytes, &direction.vmmc_messages, &direction.switches, &direction.doorbells, &direction.sleeps] {
+            word.store(0, Ordering::Relaxed);
+        }
+        direction.road.store(0, Ordering::Relaxed);
+        direction.reason.store(u32::from(Reason::YOUNG.number()), Ordering::Relaxed);
+    }
+    record.kind.store(kind, Ordering::Release);
+}
+
+fn nonblocking_flag(flags: i32) -> u32 {
+    if flags & libc::SOCK_NONBLOCK != 0 { flag::NONBLOCKING } else { 0 }
+}
 
 /// `socket()` returned `fd`. `kind` with SOCK_NONBLOCK/SOCK_CLOEXEC.
-pub fn opened(_fd: i32, _domain: i32, _kind: i32, _protocol: i32) {}
+pub fn opened(fd: i32, domain: i32, kind: i32, protocol: i32) {
+    let stream = kind & 0xf == libc::SOCK_STREAM && (protocol == 0 || protocol == libc::IPPROTO_TCP);
+    if stream && (domain == libc::AF_INET || domain == libc::AF_INET6) {
+        enter(fd, kind::UNCONNECTED, nonblocking_flag(kind));
+    } else {
+        made(fd);
+    }
+}
+
 /// Any other call returned a new descriptor: whatever stood at this number is gone.
-pub fn made(_fd: i32) {}
-/// `connect()` is about to be called / has returned `result` (0 or a positive errno, EINPROGRESS too).
-pub fn connected(_fd: i32, _result: i32) {}
+pub fn made(fd: i32) {
+    match table::entry(fd) {
+        table::Entry::None => {}
+        table::Entry::Socket(connection) => {
+            epoll::forget(fd);
+            end::forget(connection, fd, true);
+        }
+        table::Entry::Epoll(set) => {
+            epoll::closed(set);
+            table::clear(fd);
+        }
+        table::Entry::Internal => table::clear(fd),
+    }
+}
+
+/// `connect()` has returned `result` (0 or a positive errno; EINPROGRESS too).
+pub fn connected(fd: i32, result: i32) {
+    if let Some(connection) = table::lookup(fd)
+        && (result == 0 || result == libc::EINPROGRESS || result == libc::EINTR)
+        && connection.record.kind.load(Ordering::Relaxed) == kind::UNCONNECTED
+    {
+        connection.set(flag::ACTIVE, true);
+        connection.record.kind.store(kind::CONNECTION, Ordering::Relaxed);
+    }
+}
+
 /// `listen()` succeeded.
-pub fn listening(_fd: i32) {}
+pub fn listening(fd: i32) {
+    if let Some(connection) = table::lookup(fd) {
+        connection.record.kind.store(kind::LISTENING, Ordering::Relaxed);
+    }
+}
+
 /// `accept4(listener, .., flags)` returned `fd`.
-pub fn accepted(_listener: i32, _fd: i32, _flags: i32) {}
+pub fn accepted(listener: i32, fd: i32, flags: i32) {
+    if table::lookup(listener).is_some() {
+        enter(fd, kind::CONNECTION, nonblocking_flag(flags));
+    } else {
+        made(fd);
+    }
+}
+
 /// Before the kernel's close of `fd`. `Failed(EBADF)` for a descriptor of our own, else `Bypass`.
-pub fn before_close(_fd: i32) -> Ending { Ending::Bypass }
+pub fn before_close(fd: i32) -> Ending {
+    match table::entry(fd) {
+        table::Entry::None => {}
+        table::Entry::Internal => return Ending::Failed(Errno(libc::EBADF)),
+        table::Entry::Epoll(set) => {
+            epoll::forget(fd);
+            epoll::closed(set);
+            table::clear(fd);
+        }
+        table::Entry::Socket(connection) => {
+            epoll::forget(fd);
+            end::forget(connection, fd, false);
+        }
+    }
+    Ending::Bypass
+}
+
 /// Before `close_range(first, last, flags)` (also closefrom): our own descriptors are spared by splitting the range.
 /// `Handled` if it was done here.
-pub fn close_range(_first: u32, _last: u32, _flags: u32) -> Ending { Ending::Bypass }
-/// `dup`, `dup2`, `dup3`, `F_DUPFD` gave `new` the open socket of `old`. For dup2/dup3 call `before_replace(new)` first.
-pub fn duplicated(_old: i32, _new: i32) {}
+pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
+    if flags & libc::CLOSE_RANGE_CLOEXEC != 0 || first > last {
+        return Ending::Bypass;
+    }
+    let (mut from, mut split) = (first, false);
+    let mut failed = None;
+    table::each_in(first, last, |fd, entry| {
+        if matches!(entry, table::Entry::Internal) {
+            split = true;
+            let at = fd as u32;
+            if at > from {
+                failed = failed.or(kernel::close_range(from, at - 1, flags).err());
+            }
+            from = at + 1;
+        } else {
+            let _ = before_close(fd);
+        }
+    });
+    if !split {
+        return Ending::Bypass;
+    }
+    if from <= last {
+        failed = failed.or(kernel::close_range(from, last, flags).err());
+    }
+    failed.map_or(Ending::Handled(0), Ending::Failed)
+}
+
+/// `dup`, `dup2`, `dup3`, `F_DUPFD` gave `new` the open socket of `old`. For dup2/dup3 call [`before_replace`] first.
+pub fn duplicated(old: i32, new: i32) {
+    made(new);
+    match table::entry(old) {
+        table::Entry::Socket(connection) if table::holds(new) => {
+            connection.references.fetch_add(1, Ordering::AcqRel);
+            table::set_socket(new, connection);
+        }
+        // A number beyond the table: the copy could not be followed, so the kernel road alone is safe.
+        table::Entry::Socket(_) => roads::move_back(old, Reason::DESCRIPTOR_PASSED),
+        table::Entry::Epoll(set) => {
+            epoll::shared(set);
+            table::set_epoll(new, set);
+        }
+        _ => {}
+    }
+}
+
 /// Before dup2/dup3 onto `new`: as for close. `Failed(EBADF)` if `new` is a descriptor of our own.
-pub fn before_replace(_new: i32) -> Ending { Ending::Bypass }
+pub fn before_replace(new: i32) -> Ending {
+    before_close(new)
+}
+
 /// Moves both directions back to the kernel road, for good, before a call that only the kernel can do on `fd`.
 /// Returns once it is safe to make the call. No effect on what is not a connection.
-pub fn move_back(_fd: i32, _reason: Reason) {}
+pub fn move_back(fd: i32, reason: Reason) {
+    roads::move_back(fd, reason);
+}
+
 /// Whether `fd` is one of the library's own descriptors, which the program must not see or touch.
 #[must_use]
-pub fn is_internal(_fd: i32) -> bool { false }
+pub fn is_internal(fd: i32) -> bool {
+    matches!(table::entry(fd), table::Entry::Internal)
+}
+
 /// Wait-free: whether `fd` is in the table as a TCP socket (the faces' fast way out when it is not).
 #[must_use]
 #[inline]
-pub fn is_tracked(_fd: i32) -> bool { false }
+pub fn is_tracked(fd: i32) -> bool {
+    table::lookup(fd).is_some()
+}

@@ -1,18 +1,118 @@
 //! Options, flags, half-close.
-use crate::Ending;
+use crate::connection::{Connection, flag};
+use crate::{Ending, roads, table};
+use vmmc_os::kernel;
+use vmmc_protocol::Reason;
+use vmmc_stream::{Next, Road};
+
 /// `shutdown(fd, how)`.
-pub fn shutdown(_fd: i32, _how: i32) -> Ending { Ending::Bypass }
+pub fn shutdown(fd: i32, how: i32) -> Ending {
+    let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
+    if how == libc::SHUT_RD || !connection.is_connection() {
+        return Ending::Bypass;
+    }
+    let alone = connection.send_gate.alone(crate::process::id());
+    if connection.is_paired() && let Err(error) = roads::settle_return(connection, fd, &connection.sender(), true) {
+        return Ending::Failed(error);
+    }
+    match kernel::shutdown(fd, how) {
+        Ok(_) => {
+            connection.set(flag::SEND_SHUT, true);
+            if connection.is_paired() {
+                roads::leave(connection, &connection.sender(), Reason::NO_SEND_SEEN);
+                connection.sender().hint_end();
+            }
+            drop(alone);
+            Ending::Handled(0)
+        }
+        Err(error) => Ending::Failed(error),
+    }
+}
+
+fn flag_of(level: i32, name: i32) -> Option<u32> {
+    match (level, name) {
+        (libc::IPPROTO_TCP, libc::TCP_NODELAY) => Some(flag::NODELAY_ASKED),
+        (libc::IPPROTO_TCP, libc::TCP_CORK) => Some(flag::CORK_ASKED),
+        _ => None,
+    }
+}
+
 /// `setsockopt`; `Bypass`: call the kernel, then nothing more is owed.
-pub fn setsockopt(_fd: i32, _level: i32, _name: i32, _value: &[u8]) -> Ending { Ending::Bypass }
+pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Ending {
+    let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
+    if level == libc::IPPROTO_TCP && name == libc::TCP_ULP {
+        roads::move_back(fd, Reason::KERNEL_FEATURE);
+        return Ending::Bypass;
+    }
+    if level == libc::SOL_SOCKET && name == libc::SO_ZEROCOPY {
+        connection.forbid(Reason::KERNEL_FEATURE);
+        roads::move_back(fd, Reason::KERNEL_FEATURE);
+        return Ending::Bypass;
+    }
+    // While VMMC needs them otherwise below, these two are kept here.
+    if let (Some(flag), true, Some(value)) = (flag_of(level, name), connection.has(flag::NODELAY_OURS), value.first_chunk::<4>()) {
+        connection.set(flag, i32::from_ne_bytes(*value) != 0);
+        return Ending::Handled(0);
+    }
+    Ending::Bypass
+}
+
 /// `getsockopt`; `Handled(n)`: n bytes were put into `value`, the call returns 0 and sets `*optlen = n`.
-pub fn getsockopt(_fd: i32, _level: i32, _name: i32, _value: &mut [u8]) -> Ending { Ending::Bypass }
+pub fn getsockopt(fd: i32, level: i32, name: i32, value: &mut [u8]) -> Ending {
+    let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
+    let Some(flag) = flag_of(level, name) else { return Ending::Bypass };
+    if !connection.has(flag::NODELAY_OURS) {
+        return Ending::Bypass;
+    }
+    let asked = i32::from(connection.has(flag)).to_ne_bytes();
+    let n = value.len().min(asked.len());
+    for (to, from) in value.iter_mut().zip(asked) {
+        *to = from;
+    }
+    Ending::Handled(n as isize)
+}
+
+/// What the receiver has for the application, if its road is VMMC or moving.
+fn unread(connection: &'static Connection) -> Option<usize> {
+    if !connection.is_paired() || !connection.recv.is_ready() {
+        return None;
+    }
+    let _alone = connection.recv_gate.alone(crate::process::id())?;
+    match connection.receiver().look() {
+        Ok(Next::Data(n)) => Some(n),
+        Ok(Next::Empty { .. }) => Some(0),
+        Ok(Next::Kernel { .. }) if connection.recv.road() == Road::Vmmc => Some(0),
+        _ => None,
+    }
+}
+
 /// `ioctl(fd, FIONREAD)`; `Handled(n)`: n is what `*argp` gets.
-pub fn readable_bytes(_fd: i32) -> Ending { Ending::Bypass }
-/// `ioctl(fd, SIOCOUTQ)`; as [`readable_bytes`].
-pub fn unsent_bytes(_fd: i32) -> Ending { Ending::Bypass }
-/// `ioctl(fd, SIOCATMARK)`; as [`readable_bytes`].
-pub fn at_mark(_fd: i32) -> Ending { Ending::Bypass }
+pub fn readable_bytes(fd: i32) -> Ending {
+    table::lookup(fd).and_then(unread).map_or(Ending::Bypass, |n| Ending::Handled(n as isize))
+}
+
+/// `ioctl(fd, SIOCOUTQ)`; as [`readable_bytes`]. Bytes in the peer's ring have arrived.
+pub fn unsent_bytes(fd: i32) -> Ending {
+    match table::lookup(fd) {
+        Some(connection) if connection.is_paired() && connection.send.road() == Road::Vmmc => Ending::Handled(0),
+        _ => Ending::Bypass,
+    }
+}
+
+/// `ioctl(fd, SIOCATMARK)`; as [`readable_bytes`]. Urgent data is on the kernel road only.
+pub fn at_mark(fd: i32) -> Ending {
+    match table::lookup(fd) {
+        Some(connection) if connection.is_paired() && connection.recv.road() == Road::Vmmc => Ending::Handled(0),
+        _ => Ending::Bypass,
+    }
+}
+
 /// `fcntl(F_SETFL)` or `ioctl(FIONBIO)` has set or cleared O_NONBLOCK.
-pub fn nonblocking_set(_fd: i32, _on: bool) {}
-/// `fcntl(F_SETFD)`, `ioctl(FIOCLEX)`: close-on-exec changed.
+pub fn nonblocking_set(fd: i32, on: bool) {
+    if let Some(connection) = table::lookup(fd) {
+        connection.set(flag::NONBLOCKING, on);
+    }
+}
+
+/// `fcntl(F_SETFD)`, `ioctl(FIOCLEX)`: close-on-exec changed. Asked of the kernel when it matters; nothing to remember.
 pub fn close_on_exec_set(_fd: i32, _on: bool) {}

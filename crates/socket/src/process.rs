@@ -1,16 +1,98 @@
 //! The process starts, forks, executes another program, ends.
-/// Once, from the library's constructor.
-pub fn start() {}
-/// In the parent before fork.
-pub fn before_fork() {}
+use crate::connection::phase;
+use crate::wait::epoll;
+use crate::{arena, end, roads, service, settings, table};
+use vmmc_os::{kernel, process};
+use vmmc_protocol::Reason;
+use vmmc_sync::{AtomicU32, Ordering};
+
+static ID: AtomicU32 = AtomicU32::new(0);
+static EXITING: AtomicU32 = AtomicU32::new(0);
+
+/// This process's number, remembered (fork makes the child remember its own).
+#[inline(always)]
+pub(crate) fn id() -> u32 {
+    ID.load(Ordering::Relaxed)
+}
+
+/// Once, from the library's constructor. The order matters: the number is in every gate, settings are asked by the table's
+/// header, and the table comes before anything can be entered.
+pub fn start() {
+    ID.store(process::id(), Ordering::Relaxed);
+    settings::start();
+    if !settings::disabled() {
+        table::start();
+    }
+}
+
+fn each_socket(mut visit: impl FnMut(i32, &'static crate::connection::Connection)) {
+    table::each_in(0, u32::MAX, |fd, entry| {
+        if let table::Entry::Socket(connection) = entry {
+            visit(fd, connection);
+        }
+    });
+}
+
+/// In the parent before fork: the child will hold every socket too, and an answer of the broker must not find half a family.
+pub fn before_fork() {
+    epoll::lock_all();
+    each_socket(|_, connection| {
+        connection.references.fetch_add(1, Ordering::AcqRel);
+        let _ = connection.phase.compare_exchange(phase::ASKED, phase::NONE, Ordering::AcqRel, Ordering::Relaxed);
+    });
+}
+
 /// In the parent afterwards; `forked` is false if fork failed.
-pub fn after_fork_in_parent(_forked: bool) {}
-/// In the child.
-pub fn after_fork_in_child() {}
-/// Before execve and its kin: inheritable connections move back to the kernel road.
-pub fn before_exec() {}
-/// Before posix_spawn, system, popen (a child will execute another program while we live on).
-/// `inherits(fd)`: file actions that give the child `fd` are told by `lifecycle::move_back(fd, INHERITED)` separately.
-pub fn before_spawn() {}
-/// Normal end (exit, _exit, quick_exit): doorbells are drained so that the kernel says FIN and not RST.
-pub fn before_exit() {}
+pub fn after_fork_in_parent(forked: bool) {
+    epoll::unlock_all();
+    if !forked {
+        each_socket(|_, connection| {
+            connection.references.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
+}
+
+/// In the child: another number, a table and a service thread of its own from the next need on.
+pub fn after_fork_in_child() {
+    ID.store(process::id(), Ordering::Relaxed);
+    epoll::unlock_all();
+    arena::forget_after_fork();
+    service::forget_after_fork();
+}
+
+fn is_inheritable(fd: i32) -> bool {
+    kernel::fcntl(fd, libc::F_GETFD, 0).is_ok_and(|flags| flags as i32 & libc::FD_CLOEXEC == 0)
+}
+
+/// Before execve and its kin: connections that the new program inherits move back to the kernel road; of the others the
+/// last descriptor may be closed by the kernel now.
+pub fn before_exec() {
+    each_socket(|fd, connection| {
+        if is_inheritable(fd) {
+            roads::move_back(fd, Reason::INHERITED);
+        } else if connection.references.load(Ordering::Relaxed) == 1 {
+            end::drain(connection, fd);
+        }
+    });
+}
+
+/// Before posix_spawn, system, popen: a child will execute another program while we live on.
+pub fn before_spawn() {
+    each_socket(|fd, _| {
+        if is_inheritable(fd) {
+            roads::move_back(fd, Reason::INHERITED);
+        }
+    });
+}
+
+/// Normal end (exit, _exit, quick_exit): the kernel is made to say FIN where it would have said FIN without us.
+pub fn before_exit() {
+    if EXITING.swap(1, Ordering::Relaxed) != 0 {
+        return;
+    }
+    each_socket(|fd, connection| {
+        if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+            end::prepare_close(connection, fd);
+        }
+    });
+}

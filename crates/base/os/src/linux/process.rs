@@ -1,1 +1,83 @@
-//! process
+//! The process: who it is, what it may do, its helpers.
+use super::kernel::{Result, call, syscall6};
+
+/// getpid(2), asked of the kernel each time (a forked or vforked child must not get a remembered answer).
+#[must_use]
+pub fn id() -> u32 {
+    // SAFETY: no memory is involved.
+    unsafe { call!(SYS_getpid) }.map_or(0, |pid| pid as u32)
+}
+/// gettid(2).
+#[must_use]
+pub fn thread_id() -> u32 {
+    // SAFETY: no memory is involved.
+    unsafe { call!(SYS_gettid) }.map_or(0, |tid| tid as u32)
+}
+/// Whether a process of this number exists (it may be somebody else's).
+#[must_use]
+pub fn exists(pid: u32) -> bool {
+    // SAFETY: signal 0 is no signal.
+    !matches!(unsafe { call!(SYS_kill, pid, 0) }, Err(crate::Errno(libc::ESRCH)))
+}
+/// sched_yield(2).
+pub fn yield_now() {
+    // SAFETY: no memory is involved.
+    let _ = unsafe { call!(SYS_sched_yield) };
+}
+/// Sleeps `micros` microseconds or until a signal.
+pub fn sleep_micros(micros: u32) {
+    let time = libc::timespec { tv_sec: i64::from(micros / 1_000_000), tv_nsec: i64::from(micros % 1_000_000) * 1000 };
+    // SAFETY: the kernel reads the time.
+    let _ = unsafe { call!(SYS_nanosleep, &raw const time, 0) };
+}
+/// Sends this thread a signal, synchronously if it is not blocked.
+pub fn raise(signal: i32) {
+    // SAFETY: no memory is involved.
+    let _ = unsafe { call!(SYS_tgkill, id(), thread_id(), signal) };
+}
+/// Processors that this thread may run on.
+#[must_use]
+pub fn processors() -> usize {
+    let mut set = [0u64; 16];
+    // SAFETY: the kernel writes at most the array's size.
+    let written = unsafe { call!(SYS_sched_getaffinity, 0, size_of_val(&set), set.as_mut_ptr()) };
+    if written.is_err() { 1 } else { set.iter().map(|word| word.count_ones() as usize).sum::<usize>().max(1) }
+}
+/// The soft and hard limit of open descriptors.
+#[must_use]
+pub fn descriptor_limit() -> (u64, u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel fills the structure.
+    let _ = unsafe { call!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &raw mut limit) };
+    (limit.rlim_cur, limit.rlim_max)
+}
+
+/// Starts a thread of this process that takes no signals and runs `body`. It ends with the process or when `body` returns.
+///
+/// # Errors
+/// `EAGAIN` when the system has no thread to give.
+pub fn start_thread(body: extern "C" fn(*mut core::ffi::c_void) -> *mut core::ffi::c_void) -> Result<()> {
+    // SAFETY: zeroed sets and attributes are filled before use; the mask is restored on every path.
+    unsafe {
+        let mut all: libc::sigset_t = core::mem::zeroed();
+        let mut old: libc::sigset_t = core::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old);
+        let mut attributes: libc::pthread_attr_t = core::mem::zeroed();
+        libc::pthread_attr_init(&raw mut attributes);
+        libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED);
+        libc::pthread_attr_setstacksize(&raw mut attributes, 256 * 1024);
+        let mut thread: libc::pthread_t = core::mem::zeroed();
+        let failed = libc::pthread_create(&raw mut thread, &raw const attributes, body, core::ptr::null_mut());
+        libc::pthread_attr_destroy(&raw mut attributes);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, core::ptr::null_mut());
+        if failed == 0 { Ok(()) } else { Err(crate::Errno(failed)) }
+    }
+}
+
+/// geteuid(2).
+#[must_use]
+pub fn user() -> u32 {
+    // SAFETY: no memory is involved.
+    unsafe { call!(SYS_geteuid) }.map_or(0, |uid| uid as u32)
+}

@@ -1,0 +1,112 @@
+//! The process family's table of connections: a sealed memory file that stays mapped through fork and that
+//! `vmmc status` can look at. Records are never unmapped, so a late look at a freed one is harmless.
+use crate::connection::{Connection, kind, phase};
+use core::sync::atomic::AtomicBool;
+use vmmc_os::{kernel, memory, process};
+use vmmc_protocol::record::{Header, MAGIC, RECORD_SIZE, VERSION};
+use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
+
+/// Most connections of one process; a sparse file, so it costs what is used.
+pub(crate) const RECORDS_MAX: usize = 1 << 17;
+/// Our own descriptors are put at this number or above, out of the way of the program's.
+pub(crate) const DESCRIPTOR_LEAST: i32 = 1 << 19;
+
+static ADDRESS: AtomicUsize = AtomicUsize::new(0);
+static OWNER: AtomicU64 = AtomicU64::new(0);
+static FREE: AtomicUsize = AtomicUsize::new(0);
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// A short critical section for making and freeing records; never held over a call that can block.
+struct Short;
+impl Short {
+    fn enter() -> Self {
+        while BUSY.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            process::yield_now();
+        }
+        Self
+    }
+}
+impl Drop for Short {
+    fn drop(&mut self) {
+        BUSY.store(false, Ordering::Release);
+    }
+}
+
+/// In a forked child: its own new records will come from an arena of its own; the inherited one stays mapped.
+pub(crate) fn forget_after_fork() {
+    BUSY.store(false, Ordering::Relaxed);
+    ADDRESS.store(0, Ordering::Relaxed);
+    FREE.store(0, Ordering::Relaxed);
+}
+
+/// The header of this process's own table, if it has one.
+pub(crate) fn header() -> Option<&'static Header> {
+    let address = ADDRESS.load(Ordering::Acquire);
+    // SAFETY: a non-zero address is a mapping of RECORD_SIZE * (RECORDS_MAX + 1) bytes that is never taken away, and the
+    // header consists of atomics, for which every bit pattern is valid.
+    (address != 0).then(|| unsafe { &*(address as *const Header) })
+}
+
+fn map() -> Option<usize> {
+    let len = RECORD_SIZE * (RECORDS_MAX + 1);
+    let fd = memory::create_sealed(c"vmmc-sockets", len).ok()?;
+    let fd = kernel::move_high(fd, DESCRIPTOR_LEAST);
+    let Ok(address) = memory::map_shared(fd, len, true) else {
+        let _ = kernel::close(fd);
+        return None;
+    };
+    crate::table::set_internal(fd);
+    ADDRESS.store(address, Ordering::Release);
+    OWNER.store(u64::from(process::id()), Ordering::Relaxed);
+    let header = header()?;
+    header.version.store(VERSION, Ordering::Relaxed);
+    header.pid.store(process::id(), Ordering::Relaxed);
+    header.magic.store(MAGIC, Ordering::Release);
+    crate::settings::describe(header);
+    Some(address)
+}
+
+/// Takes a free record, blank but for its generation; `None` when memory or the table is exhausted.
+pub(crate) fn take() -> Option<&'static Connection> {
+    let _short = Short::enter();
+    let address = match ADDRESS.load(Ordering::Relaxed) {
+        0 => map()?,
+        address => address,
+    };
+    let free = FREE.load(Ordering::Relaxed);
+    if free != 0 {
+        let connection = at(free);
+        FREE.store(connection.next.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
+        return Some(connection);
+    }
+    let used = header()?.used.load(Ordering::Relaxed) as usize;
+    if used >= RECORDS_MAX {
+        return None;
+    }
+    header()?.used.store(used as u32 + 1, Ordering::Release);
+    Some(at(address + RECORD_SIZE * (used + 1)))
+}
+
+/// Gives a record back that no descriptor refers to any more.
+pub(crate) fn give(connection: &'static Connection) {
+    connection.record.kind.store(kind::FREE, Ordering::Relaxed);
+    connection.record.paired.store(0, Ordering::Relaxed);
+    connection.phase.store(phase::REFUSED, Ordering::Relaxed);
+    connection.generation.fetch_add(1, Ordering::Relaxed);
+    let address = core::ptr::from_ref(connection) as usize;
+    let own = ADDRESS.load(Ordering::Relaxed);
+    let _short = Short::enter();
+    // A record of the parent's table is the parent's to use again: its free list is not ours.
+    if own != 0 && (own..own + RECORD_SIZE * (RECORDS_MAX + 1)).contains(&address) {
+        connection.next.store(FREE.load(Ordering::Relaxed) as u64, Ordering::Relaxed);
+        FREE.store(address, Ordering::Relaxed);
+    }
+}
+
+/// The record at an address that this module (here or, before a fork, in a parent) gave out.
+#[inline(always)]
+pub(crate) fn at(address: usize) -> &'static Connection {
+    // SAFETY: addresses come only from `take` (kept in the descriptor table or in `next`); arenas are never unmapped,
+    // also not by fork; records are 64-byte aligned and consist of atomics, for which every bit pattern is valid.
+    unsafe { &*(address as *const Connection) }
+}

@@ -1,0 +1,161 @@
+//! One TCP socket of the process family: what is known of it, and its two streams. Lives in the shared table.
+use crate::gate::Gate;
+use vmmc_os::kernel;
+use vmmc_protocol::{Reason, record::SocketRecord};
+use vmmc_shm::{ShmExport, ShmImport};
+use vmmc_stream::{Receiver, RecvState, SendState, Sender};
+use vmmc_sync::{AtomicU32, AtomicU64, Ordering};
+
+/// Bits of [`Connection::flags`].
+pub(crate) mod flag {
+    /// O_NONBLOCK, as last seen.
+    pub(crate) const NONBLOCKING: u32 = 1;
+    /// This end connected (and did not accept): the kernel's acknowledged bytes count its SYN.
+    pub(crate) const ACTIVE: u32 = 2;
+    /// The kernel has said that the peer sends no more.
+    pub(crate) const PEER_FINISHED: u32 = 4;
+    /// This end has shut its sending side down.
+    pub(crate) const SEND_SHUT: u32 = 8;
+    /// TCP_NODELAY is in force below although the application has not asked for it.
+    pub(crate) const NODELAY_OURS: u32 = 16;
+    /// The application asked for TCP_NODELAY.
+    pub(crate) const NODELAY_ASKED: u32 = 32;
+    /// The application asked for TCP_CORK while it is not in force below.
+    pub(crate) const CORK_ASKED: u32 = 64;
+    /// The protocol was broken; the connection has been reset.
+    pub(crate) const BROKEN: u32 = 128;
+}
+
+/// Kinds of socket in the record.
+pub(crate) mod kind {
+    pub(crate) const FREE: u32 = 0;
+    pub(crate) const UNCONNECTED: u32 = 1;
+    pub(crate) const LISTENING: u32 = 2;
+    pub(crate) const CONNECTION: u32 = 3;
+}
+
+/// How far the pairing has come.
+pub(crate) mod phase {
+    /// Nobody has asked.
+    pub(crate) const NONE: u32 = 0;
+    /// Stands in the service thread's queue or with the broker.
+    pub(crate) const ASKED: u32 = 1;
+    /// Both ends know the slot.
+    pub(crate) const PAIRED: u32 = 2;
+    /// Never to be asked (again).
+    pub(crate) const REFUSED: u32 = 3;
+}
+
+/// See the file's page. All-zero bytes are a free one.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Connection {
+    pub(crate) record: SocketRecord,
+    pub(crate) phase: AtomicU32,
+    pub(crate) flags: AtomicU32,
+    pub(crate) send_gate: Gate,
+    pub(crate) recv_gate: Gate,
+    /// Addresses of this end's slot and the peer's, in every process of the family that has them mapped.
+    pub(crate) own_slot: AtomicU64,
+    pub(crate) peer_slot: AtomicU64,
+    pub(crate) slot_len: AtomicU64,
+    /// Eventfd that notifies the peer, -1 as u32 if there is none.
+    pub(crate) peer_bell: AtomicU32,
+    /// Descriptors that refer to it, in all processes of the family.
+    pub(crate) references: AtomicU32,
+    /// Changes with every use of the record, so that late answers of the broker find nobody.
+    pub(crate) generation: AtomicU32,
+    /// Errors that the kernel told us on a doorbell and the application has still to hear.
+    pub(crate) send_error: AtomicU32,
+    pub(crate) recv_error: AtomicU32,
+    /// A [`Reason`] that forbids VMMC for good, or 0.
+    pub(crate) forbidden: AtomicU32,
+    /// Ticks at which the kernel was last asked for this socket's state.
+    pub(crate) asked_at: AtomicU64,
+    /// Microseconds that a receive on this socket may spin now.
+    pub(crate) spin: AtomicU32,
+    /// Data calls that must pass before pairing is asked for (again).
+    pub(crate) ask_after: AtomicU32,
+    pub(crate) link: AtomicU64,
+    pub(crate) slot: AtomicU32,
+    /// Ticks of the last ring work by the application, for the service thread's safety net.
+    pub(crate) touched: AtomicU32,
+    /// Next in a list of free records or of the service thread's queue.
+    pub(crate) next: AtomicU64,
+    pub(crate) send: SendState,
+    pub(crate) recv: RecvState,
+}
+
+const _: () = assert!(size_of::<Connection>() <= vmmc_protocol::record::RECORD_SIZE);
+
+pub(crate) type ConnectionSender<'a> = Sender<'a, ShmExport, ShmImport>;
+pub(crate) type ConnectionReceiver<'a> = Receiver<'a, ShmExport, ShmImport>;
+
+impl Connection {
+    #[inline(always)]
+    pub(crate) fn has(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+    pub(crate) fn set(&self, flag: u32, on: bool) {
+        if on { self.flags.fetch_or(flag, Ordering::Relaxed) } else { self.flags.fetch_and(!flag, Ordering::Relaxed) };
+    }
+    #[inline(always)]
+    pub(crate) fn is_paired(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == phase::PAIRED
+    }
+    pub(crate) fn is_connection(&self) -> bool {
+        self.record.kind.load(Ordering::Relaxed) == kind::CONNECTION
+    }
+
+    /// This end's window and the peer's. Only after [`Connection::is_paired`].
+    #[inline(always)]
+    fn windows(&self) -> (ShmExport, ShmImport) {
+        crate::link::windows(
+            self.own_slot.load(Ordering::Relaxed),
+            self.peer_slot.load(Ordering::Relaxed),
+            self.slot_len.load(Ordering::Relaxed),
+            self.peer_bell.load(Ordering::Relaxed) as i32,
+        )
+    }
+    #[inline(always)]
+    pub(crate) fn sender(&self) -> ConnectionSender<'_> {
+        let (inbox, peer) = self.windows();
+        Sender::new(&self.send, &self.recv, inbox, peer)
+    }
+    #[inline(always)]
+    pub(crate) fn receiver(&self) -> ConnectionReceiver<'_> {
+        let (inbox, peer) = self.windows();
+        Receiver::new(&self.recv, inbox, peer)
+    }
+
+    /// Forbids VMMC for this connection from now on; what is under way stays until it moves back.
+    pub(crate) fn forbid(&self, reason: Reason) {
+        let _ = self.forbidden.compare_exchange(0, u32::from(reason.number()), Ordering::Relaxed, Ordering::Relaxed);
+        if self.phase.load(Ordering::Relaxed) != phase::PAIRED {
+            self.phase.store(phase::REFUSED, Ordering::Relaxed);
+        }
+        self.explain(reason);
+    }
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.forbidden.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes why both directions are on the kernel road (a direction on the ring keeps its own word).
+    pub(crate) fn explain(&self, reason: Reason) {
+        for direction in [&self.record.outgoing, &self.record.incoming] {
+            if direction.road.load(Ordering::Relaxed) == 0 {
+                direction.reason.store(u32::from(reason.number()), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The connection can't go on: the peer or a stranger broke the protocol. Both ends see a reset.
+    pub(crate) fn reset(&self, fd: i32, reason: Reason) {
+        self.set(flag::BROKEN, true);
+        self.forbid(reason);
+        self.record.outgoing.reason.store(u32::from(reason.number()), Ordering::Relaxed);
+        self.record.incoming.reason.store(u32::from(reason.number()), Ordering::Relaxed);
+        // connect(AF_UNSPEC) resets a TCP connection at once, whoever else holds the socket.
+        kernel::disconnect(fd);
+    }
+}

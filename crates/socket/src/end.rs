@@ -1,0 +1,88 @@
+//! How connections end: what the kernel says, a peer that breaks the protocol, and close.
+use crate::connection::{Connection, flag};
+use crate::{arena, doorbell, pairing, table};
+use vmmc_os::{Errno, PollFd, kernel};
+use vmmc_protocol::Reason;
+use vmmc_stream::{Lie, Next, Road};
+use vmmc_sync::Ordering;
+
+/// Whether the kernel knows that the peer sends no more, or that the connection is gone. One system call.
+pub(crate) fn kernel_says_ended(fd: i32) -> bool {
+    let mut poll = [PollFd { fd, events: libc::POLLRDHUP, revents: 0 }];
+    let _ = kernel::poll(&mut poll, Some(std::time::Duration::ZERO), None);
+    poll[0].revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+}
+
+/// The peer lied: the connection is reset; the error that the application sees.
+pub(crate) fn punish(connection: &Connection, fd: i32, lie: Lie) -> Errno {
+    let reason = match lie {
+        Lie::Index => Reason::PEER_LIED,
+        Lie::StrangerByte => Reason::STRANGER_BYTE,
+    };
+    connection.reset(fd, reason);
+    Errno(libc::ECONNRESET)
+}
+
+/// What a receive returns when the kernel said `error` and the ring is empty. A peer whose process ended with a doorbell
+/// of ours unread makes the kernel say "reset" where it would have said "end of stream" without us: then it is the latter.
+pub(crate) fn received_error(connection: &Connection, error: Errno) -> Result<usize, Errno> {
+    if error.0 == libc::ECONNRESET && connection.is_paired() && !connection.has(flag::BROKEN) {
+        let sender = connection.sender();
+        if connection.send.road() == Road::Vmmc && sender.is_drained() && sender.lag() > 0 {
+            connection.set(flag::PEER_FINISHED, true);
+            return Ok(0);
+        }
+    }
+    Err(error)
+}
+
+/// Takes the doorbells out of the kernel's queue and asks for no more, so that a close says FIN. `true`: bytes lie unread.
+pub(crate) fn drain(connection: &'static Connection, fd: i32) -> bool {
+    if !connection.is_paired() || connection.has(flag::BROKEN) {
+        return false;
+    }
+    let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return false };
+    let receiver = connection.receiver();
+    receiver.disarm();
+    match receiver.look() {
+        Ok(Next::Empty { doorbells }) => {
+            let _ = doorbell::drain(connection, fd, &receiver, doorbells);
+            matches!(receiver.look(), Ok(Next::Data(_)))
+        }
+        Ok(Next::Kernel { limit }) if connection.recv.road() == Road::Vmmc => {
+            let _ = doorbell::drain(connection, fd, &receiver, limit);
+            false
+        }
+        next => matches!(next, Ok(Next::Data(_))),
+    }
+}
+
+/// The family's last descriptor of this socket is about to be closed, or the process ends: the kernel must say what it
+/// would have said without us.
+pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
+    if drain(connection, fd) {
+        // What the kernel does when bytes lie unread: the peer gets a reset.
+        let [a, b, c, d] = 1i32.to_ne_bytes();
+        let _ = kernel::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &[a, b, c, d, 0, 0, 0, 0]);
+    }
+    if connection.is_paired() {
+        connection.sender().hint_end();
+    }
+}
+
+/// Forgets `fd`, whose kernel descriptor is about to be closed (or already stands for something else: `gone`).
+pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
+    let last = connection.references.load(Ordering::Acquire) == 1;
+    if last && !gone {
+        prepare_close(connection, fd);
+    }
+    // The gate makes sure that nobody who looked the number up is about to use it.
+    let send = connection.send_gate.alone(crate::process::id());
+    let recv = connection.recv_gate.alone(crate::process::id());
+    table::clear(fd);
+    drop((send, recv));
+    if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        pairing::release(connection);
+        arena::give(connection);
+    }
+}

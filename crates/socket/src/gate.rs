@@ -1,0 +1,167 @@
+//! The gate of one direction: kernel calls pass in any number while no move is possible, ring work passes alone.
+//!
+//! The word lies in memory that the process family shares, so a forked parent and child use one gate. The exclusive
+//! holder's process stands in the word: a gate whose holder was killed is taken over.
+use std::time::Duration;
+use vmmc_os::{futex, process};
+use vmmc_sync::{AtomicU32, Ordering};
+
+const EXCLUSIVE: u32 = 1 << 31;
+const AWAITED: u32 = 1 << 30;
+const HOLDER: u32 = (1 << 22) - 1;
+/// How long a waiter sleeps before it asks whether the holder still lives.
+const HOLDER_CHECK: Duration = Duration::from_millis(50);
+
+/// See the file's page. All-zero is open.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Gate(AtomicU32);
+
+/// Exclusive passage; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Alone<'a>(&'a Gate);
+
+/// Shared passage for one kernel call; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Among<'a>(&'a Gate);
+
+impl Gate {
+    /// Alone at once, or not at all.
+    #[inline]
+    pub(crate) fn try_alone(&self, pid: u32) -> Option<Alone<'_>> {
+        self.0.compare_exchange(0, EXCLUSIVE | pid, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| Alone(self))
+    }
+
+    /// Alone, waiting for another exclusive holder; `None` if kernel calls are under way, which may last for ever.
+    #[inline]
+    pub(crate) fn alone(&self, pid: u32) -> Option<Alone<'_>> {
+        match self.try_alone(pid) {
+            Some(alone) => Some(alone),
+            None => self.alone_slow(pid),
+        }
+    }
+
+    #[cold]
+    fn alone_slow(&self, pid: u32) -> Option<Alone<'_>> {
+        for round in 0u32.. {
+            let word = self.0.load(Ordering::Relaxed);
+            if word & EXCLUSIVE == 0 && word & HOLDER != 0 {
+                return None;
+            }
+            if word & HOLDER == 0 {
+                if self.0.compare_exchange(word, EXCLUSIVE | pid | (word & AWAITED), Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                    return Some(Alone(self));
+                }
+            } else if round < 64 {
+                vmmc_sync::spin_loop();
+            } else {
+                self.wait(word);
+            }
+        }
+        None
+    }
+
+    /// Sleeps until the exclusive holder goes; takes the gate from one that has died.
+    fn wait(&self, word: u32) {
+        let awaited = word | AWAITED;
+        if word != awaited && self.0.compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        if futex::wait(&self.0, awaited, Some(HOLDER_CHECK)) == Ok(futex::Wake::TimedOut) && !process::exists(word & HOLDER) {
+            let _ = self.0.compare_exchange(awaited, 0, Ordering::Acquire, Ordering::Relaxed);
+        }
+    }
+
+    /// Among others, for one kernel call; waits while somebody is alone.
+    #[inline]
+    pub(crate) fn among(&self) -> Among<'_> {
+        let word = self.0.load(Ordering::Relaxed);
+        if word & EXCLUSIVE == 0 && self.0.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            return Among(self);
+        }
+        self.among_slow()
+    }
+
+    #[cold]
+    fn among_slow(&self) -> Among<'_> {
+        for round in 0u32.. {
+            let word = self.0.load(Ordering::Relaxed);
+            if word & EXCLUSIVE == 0 {
+                if self.0.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                    break;
+                }
+            } else if round < 64 {
+                vmmc_sync::spin_loop();
+            } else {
+                self.wait(word);
+            }
+        }
+        Among(self)
+    }
+}
+
+impl Drop for Alone<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.0.swap(0, Ordering::Release) & AWAITED != 0 {
+            let _ = futex::wake(&self.0.0, u32::MAX);
+        }
+    }
+}
+
+impl Drop for Among<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl<'a> Alone<'a> {
+    /// Lets others in, for the kernel call that follows, without a moment in which a third could be alone.
+    pub(crate) fn among(self) -> Among<'a> {
+        let gate = self.0;
+        core::mem::forget(self);
+        if gate.0.swap(1, Ordering::Release) & AWAITED != 0 {
+            let _ = futex::wake(&gate.0, u32::MAX);
+        }
+        Among(gate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_pass_together_and_ring_work_alone() {
+        let gate = Gate(AtomicU32::new(0));
+        let (one, two) = (gate.among(), gate.among());
+        assert!(gate.alone(1).is_none());
+        drop((one, two));
+        let alone = gate.alone(1);
+        assert!(alone.is_some() && gate.try_alone(1).is_none());
+        drop(alone.map(Alone::among));
+        assert!(gate.try_alone(1).is_some());
+    }
+
+    #[test]
+    fn a_dead_holder_loses_the_gate() {
+        let gate = Gate(AtomicU32::new(EXCLUSIVE | HOLDER));
+        assert!(gate.alone(1).is_some());
+    }
+
+    #[test]
+    fn exclusive_holders_take_turns() {
+        let (gate, sum) = (Gate(AtomicU32::new(0)), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| for _ in 0..10_000 {
+                    let alone = gate.alone(std::process::id()).unwrap();
+                    sum.store(sum.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                    drop(alone);
+                });
+            }
+        });
+        assert_eq!(sum.load(Ordering::Relaxed), 40_000);
+    }
+}

@@ -1,0 +1,78 @@
+//! A small lock for what one process keeps of its epoll sets: no allocation, no poisoning, no symbol of libc's.
+use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
+use vmmc_os::futex;
+use vmmc_sync::{AtomicU32, Ordering, spin_loop};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+const AWAITED: u32 = 2;
+
+/// A value that one thread at a time reaches.
+pub(crate) struct Lock<T> {
+    state: AtomicU32,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the state word lets one thread at a time reach the value, which may then as well have been moved to it.
+unsafe impl<T: Send> Sync for Lock<T> {}
+
+/// Reach to the value, until dropped.
+pub(crate) struct Held<'a, T>(&'a Lock<T>);
+
+impl<T> Lock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { state: AtomicU32::new(FREE), value: UnsafeCell::new(value) }
+    }
+
+    #[inline]
+    pub(crate) fn hold(&self) -> Held<'_, T> {
+        self.acquire();
+        Held(self)
+    }
+
+    /// Without a guard, for fork: the child's copy of the state must be one that it can give back.
+    pub(crate) fn acquire(&self) {
+        if self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            return;
+        }
+        for _ in 0..100 {
+            if self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return;
+            }
+            spin_loop();
+        }
+        while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
+            let _ = futex::wait(&self.state, AWAITED, None);
+        }
+    }
+
+    /// The other half of [`Lock::acquire`].
+    pub(crate) fn give_back(&self) {
+        if self.state.swap(FREE, Ordering::Release) == AWAITED {
+            let _ = futex::wake(&self.state, 1);
+        }
+    }
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: this guard exists only while its thread alone holds the lock.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> DerefMut for Held<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as for `deref`, and the guard is borrowed exclusively.
+        unsafe { &mut *self.0.value.get() }
+    }
+}
+
+impl<T> Drop for Held<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}

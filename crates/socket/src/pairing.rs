@@ -1,0 +1,80 @@
+//! When the broker is asked for a connection, and what its answers mean. The service thread does the talking.
+use crate::connection::{Connection, flag, kind, phase};
+use crate::{service, table};
+use vmmc_protocol::Reason;
+use vmmc_sync::Ordering;
+
+/// Data calls after which a connection is worth a set-up; a request and its answer are not.
+const CALLS_LEAST: u64 = 4;
+/// Bytes after which it is, however few the calls.
+const BYTES_LEAST: u64 = 64 * 1024;
+
+/// After a data call on the kernel road: asks for pairing if this connection has become worth it. Never waits.
+#[inline]
+pub(crate) fn consider(connection: &'static Connection) {
+    if connection.phase.load(Ordering::Relaxed) == phase::NONE {
+        weigh(connection);
+    }
+}
+
+fn weigh(connection: &'static Connection) {
+    let sum = |pick: fn(&vmmc_protocol::record::DirectionRecord) -> &vmmc_sync::AtomicU64| {
+        pick(&connection.record.outgoing).load(Ordering::Relaxed) + pick(&connection.record.incoming).load(Ordering::Relaxed)
+    };
+    let calls = sum(|record| &record.kernel_messages);
+    let least = CALLS_LEAST.max(u64::from(connection.ask_after.load(Ordering::Relaxed)));
+    if calls < least && (sum(|record| &record.kernel_bytes) < BYTES_LEAST || least > CALLS_LEAST) {
+        return;
+    }
+    if connection.record.kind.load(Ordering::Relaxed) != kind::CONNECTION || connection.has(flag::PEER_FINISHED | flag::SEND_SHUT) {
+        return;
+    }
+    if connection.phase.compare_exchange(phase::NONE, phase::ASKED, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        connection.ask_after.store(u32::try_from(calls.saturating_mul(2)).unwrap_or(u32::MAX), Ordering::Relaxed);
+        connection.explain(Reason::PAIRING);
+        service::ask(connection);
+    }
+}
+
+/// Whether a process other than this one holds the socket.
+pub(crate) fn held_elsewhere(connection: &'static Connection) -> bool {
+    let references = connection.references.load(Ordering::Relaxed);
+    if references == 1 {
+        return false;
+    }
+    let mut here = 0;
+    table::each_in(0, u32::MAX, |_, entry| {
+        if let table::Entry::Socket(found) = entry && core::ptr::eq(found, connection) {
+            here += 1;
+        }
+    });
+    references > here
+}
+
+/// The broker's name for a connection: its address, and the low bits of its generation.
+pub(crate) fn token(connection: &Connection) -> u64 {
+    core::ptr::from_ref(connection) as u64 | u64::from(connection.generation.load(Ordering::Relaxed) & 0x7fff) << 48
+}
+
+/// The connection of a token, if it is still the one that was asked for.
+pub(crate) fn of_token(token: u64) -> Option<&'static Connection> {
+    let address = (token & 0xffff_ffff_ffff) as usize;
+    let connection = (address % 64 == 0 && address != 0).then(|| crate::arena::at(address))?;
+    (self::token(connection) == token).then_some(connection)
+}
+
+/// The connection will not be paired after all.
+pub(crate) fn withdraw(connection: &'static Connection) {
+    if connection.record.paired.load(Ordering::Relaxed) == 0 {
+        service::withdraw(token(connection));
+    }
+}
+
+/// The last descriptor of the connection is gone.
+pub(crate) fn release(connection: &'static Connection) {
+    match connection.phase.swap(phase::REFUSED, Ordering::AcqRel) {
+        phase::ASKED => service::withdraw(token(connection)),
+        phase::PAIRED => service::release(connection.link.load(Ordering::Relaxed), connection.slot.load(Ordering::Relaxed)),
+        _ => {}
+    }
+}

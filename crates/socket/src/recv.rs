@@ -1,0 +1,285 @@
+//! Receiving: from the ring, from the kernel road, and the sleep between.
+use crate::connection::{Connection, ConnectionReceiver, flag};
+use crate::wait::epoll;
+use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
+use std::io::IoSliceMut;
+use vmmc_os::{Errno, clock, kernel};
+use vmmc_protocol::record::count;
+use vmmc_stream::{Lie, Next, Road};
+use vmmc_sync::Ordering;
+
+/// An empty non-blocking receive asks the kernel for news of the end at most this often.
+const END_CHECK_MICROS: u32 = 5;
+
+/// What one look under the gate led to.
+enum Step {
+    /// The call is done.
+    Done(Result<usize, Errno>),
+    /// Look again at once.
+    Again,
+    /// Nothing there: sleep in the kernel on the socket itself.
+    Sleep,
+}
+
+/// One receive call's state.
+struct Call<'a, 'b> {
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &'a mut [IoSliceMut<'b>],
+    flags: i32,
+    wanted: usize,
+    done: usize,
+    /// The kernel said end of stream while this call slept.
+    ended: bool,
+    /// The sleep ended because a byte stands in the kernel's queue.
+    woken: bool,
+}
+
+/// `recv`, `read`, `recvfrom`, `recvmsg`, `readv`; flags as for recv(2): PEEK, WAITALL, DONTWAIT, TRUNC.
+///
+/// Source: recv(2), POSIX `recv`. Async-signal-safe; allocates nothing.
+#[inline]
+pub fn recv(fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Ending {
+    let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
+    let result = if connection.is_paired() { recv_paired(connection, fd, bufs, flags) } else { by_kernel(connection, fd, bufs, flags) };
+    match result {
+        Ok(n) => Ending::Handled(n as isize),
+        Err(error) => Ending::Failed(error),
+    }
+}
+
+/// A plain kernel receive, counted: legal as long as this end has not said that it honours a switch.
+fn by_kernel(connection: &'static Connection, fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Result<usize, Errno> {
+    let among = connection.recv_gate.among();
+    if connection.recv.is_ready() {
+        drop(among);
+        return recv_paired(connection, fd, bufs, flags);
+    }
+    let received = match bufs {
+        [buf] => kernel::recv(fd, buf, flags),
+        bufs => kernel::recv_slices(fd, bufs, flags),
+    }?;
+    if flags & libc::MSG_PEEK == 0 && received > 0 {
+        connection.recv.received_by_kernel(received as u64);
+        account_kernel(connection, received);
+        pairing::consider(connection);
+    }
+    drop(among);
+    Ok(received)
+}
+
+fn account_kernel(connection: &Connection, received: usize) {
+    count(&connection.record.incoming.kernel_bytes, received as u64);
+    count(&connection.record.incoming.kernel_messages, 1);
+}
+
+fn recv_paired(connection: &'static Connection, fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Result<usize, Errno> {
+    let wanted = bufs.iter().map(|buf| buf.len()).sum();
+    if wanted == 0 {
+        return kernel::recv_slices(fd, bufs, flags);
+    }
+    let mut call = Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false };
+    loop {
+        if call.may_wait() && connection.recv.road() == Road::Vmmc {
+            let receiver = connection.receiver();
+            spin::until(&connection.spin, || receiver.has_news() || receiver.end_hinted());
+        }
+        let Some(alone) = connection.recv_gate.alone(crate::process::id()) else {
+            return by_kernel(connection, fd, call.bufs, flags);
+        };
+        let step = call.step();
+        drop(alone);
+        match step {
+            Step::Done(result) => return result,
+            Step::Again => {}
+            Step::Sleep => {
+                if let Some(result) = call.sleep() {
+                    return result;
+                }
+            }
+        }
+    }
+}
+
+impl Call<'_, '_> {
+    fn may_wait(&self) -> bool {
+        self.flags & libc::MSG_DONTWAIT == 0 && !self.connection.has(flag::NONBLOCKING)
+    }
+
+    /// What the call returns when it must end with an error or nothing: what it has, if it has something.
+    fn end_with(&self, error: Errno) -> Step {
+        if self.done > 0 {
+            if error.0 != libc::EAGAIN && error.0 != libc::EINTR {
+                self.connection.recv_error.store(error.0 as u32, Ordering::Relaxed);
+            }
+            return Step::Done(Ok(self.done));
+        }
+        Step::Done(end::received_error(self.connection, error))
+    }
+
+    /// One look, under the receive gate.
+    fn step(&mut self) -> Step {
+        if !table::lookup(self.fd).is_some_and(|found| core::ptr::eq(found, self.connection)) {
+            return Step::Done(Err(Errno(libc::EBADF)));
+        }
+        let receiver = self.connection.receiver();
+        match self.look(&receiver) {
+            Ok(step) => step,
+            Err(lie) => Step::Done(Err(end::punish(self.connection, self.fd, lie))),
+        }
+    }
+
+    fn look(&mut self, receiver: &ConnectionReceiver<'_>) -> Result<Step, Lie> {
+        let was = self.connection.recv.road();
+        let next = receiver.look()?;
+        if was != self.connection.recv.road() {
+            roads::note_incoming(self.connection, self.fd);
+        }
+        match next {
+            Next::Data(_) => self.take(receiver),
+            Next::Kernel { limit } => self.from_kernel(receiver, limit),
+            Next::Empty { doorbells } => self.empty(receiver, doorbells),
+        }
+    }
+
+    /// Bytes wait in the ring or the stash.
+    #[inline]
+    fn take(&mut self, receiver: &ConnectionReceiver<'_>) -> Result<Step, Lie> {
+        let (mut taken, mut skip) = (0, self.done);
+        for buf in self.bufs.iter_mut() {
+            let from = skip.min(buf.len());
+            skip -= from;
+            let Some(rest) = buf.get_mut(from..) else { break };
+            let n = if self.flags & libc::MSG_PEEK == 0 { receiver.take(rest)? } else { receiver.peek(taken, rest)? };
+            taken += n;
+            if n < rest.len() {
+                break;
+            }
+        }
+        self.done += taken;
+        if self.flags & libc::MSG_PEEK != 0 {
+            return Ok(Step::Done(Ok(self.done)));
+        }
+        count(&self.connection.record.incoming.vmmc_bytes, taken as u64);
+        count(&self.connection.record.incoming.vmmc_messages, 1);
+        epoll::notice(self.connection, self.fd);
+        if self.done == self.wanted || self.flags & libc::MSG_WAITALL == 0 || !self.may_wait() {
+            return Ok(Step::Done(Ok(self.done)));
+        }
+        Ok(Step::Again)
+    }
+
+    /// The next bytes come through the kernel.
+    fn from_kernel(&mut self, receiver: &ConnectionReceiver<'_>, limit: usize) -> Result<Step, Lie> {
+        if !self.connection.recv.is_ready() && roads::may_honour_switch(self.connection, self.fd) {
+            receiver.set_ready(true);
+            return Ok(Step::Again);
+        }
+        let peek = self.flags & libc::MSG_PEEK;
+        let mut skip = self.done;
+        for buf in self.bufs.iter_mut() {
+            if skip >= buf.len() {
+                skip -= buf.len();
+                continue;
+            }
+            let most = (buf.len() - skip).min(limit);
+            let Some(room) = buf.get_mut(skip..skip + most) else { break };
+            return match kernel::recv(self.fd, room, libc::MSG_DONTWAIT | peek) {
+                Ok(0) => {
+                    self.connection.set(flag::PEER_FINISHED, true);
+                    Ok(Step::Done(Ok(self.done)))
+                }
+                Ok(n) if peek != 0 => Ok(if receiver.look()? == (Next::Kernel { limit }) { Step::Done(Ok(self.done + n)) } else { Step::Again }),
+                Ok(n) => {
+                    let data = receiver.from_kernel(room.get(..n).unwrap_or_default())?;
+                    self.after_kernel(data);
+                    let more = data == 0 || self.flags & libc::MSG_WAITALL != 0 && self.done < self.wanted && self.may_wait();
+                    Ok(if more { Step::Again } else { Step::Done(Ok(self.done)) })
+                }
+                Err(Errno(libc::EAGAIN)) if self.may_wait() && (self.done == 0 || self.flags & libc::MSG_WAITALL != 0) => Ok(Step::Sleep),
+                Err(error) => Ok(self.end_with(error)),
+            };
+        }
+        Ok(Step::Done(Ok(self.done)))
+    }
+
+    fn after_kernel(&mut self, data: usize) {
+        self.done += data;
+        if data > 0 {
+            account_kernel(self.connection, data);
+        }
+        if self.connection.recv.road() == Road::Vmmc {
+            roads::note_incoming(self.connection, self.fd);
+        }
+    }
+
+    /// On the VMMC road, and the ring is empty.
+    fn empty(&mut self, receiver: &ConnectionReceiver<'_>, doorbells: usize) -> Result<Step, Lie> {
+        if self.done > 0 && self.flags & libc::MSG_WAITALL == 0 {
+            return Ok(Step::Done(Ok(self.done)));
+        }
+        let error = self.connection.recv_error.swap(0, Ordering::Relaxed);
+        if error != 0 {
+            return Ok(self.end_with(Errno(error as i32)));
+        }
+        if self.ended {
+            self.connection.set(flag::PEER_FINISHED, true);
+            return Ok(Step::Done(Ok(self.done)));
+        }
+        // A byte that nobody announced is looked at too: the stream says that a stranger wrote it.
+        let doorbells = if self.woken { doorbells.max(1) } else { doorbells };
+        self.woken = false;
+        if doorbells > 0 {
+            service::active();
+            self.ended = doorbell::drain(self.connection, self.fd, receiver, doorbells)?;
+            epoll::notice(self.connection, self.fd);
+            if self.ended || receiver.has_news() || self.connection.recv_error.load(Ordering::Relaxed) != 0 {
+                return Ok(Step::Again);
+            }
+        }
+        if !self.may_wait() {
+            return Ok(self.ask_kernel());
+        }
+        receiver.arm();
+        Ok(if receiver.has_news() { Step::Again } else { Step::Sleep })
+    }
+
+    /// A non-blocking receive found nothing: now and then the kernel is asked whether the connection has ended.
+    fn ask_kernel(&mut self) -> Step {
+        let now = clock::ticks();
+        if now.wrapping_sub(self.connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(END_CHECK_MICROS) {
+            return self.end_with(Errno(libc::EAGAIN));
+        }
+        self.connection.asked_at.store(now, Ordering::Relaxed);
+        match kernel::recv(self.fd, &mut [0], libc::MSG_DONTWAIT | libc::MSG_PEEK) {
+            Ok(0) => {
+                self.ended = true;
+                Step::Again
+            }
+            Ok(_) => {
+                self.woken = true;
+                Step::Again
+            }
+            Err(error) => self.end_with(error),
+        }
+    }
+
+    /// Sleeps until the kernel has something for this socket; consumes nothing, so that any number of threads may.
+    fn sleep(&mut self) -> Option<Result<usize, Errno>> {
+        count(&self.connection.record.incoming.sleeps, 1);
+        match kernel::recv(self.fd, &mut [0], libc::MSG_PEEK) {
+            Ok(0) => self.ended = self.connection.recv.road() == Road::Vmmc,
+            Ok(_) => self.woken = self.connection.recv.road() == Road::Vmmc,
+            Err(error @ Errno(libc::EINTR | libc::EAGAIN)) => {
+                return Some(if self.done > 0 { Ok(self.done) } else { Err(error) });
+            }
+            Err(Errno(error)) => {
+                self.connection.recv_error.store(error as u32, Ordering::Relaxed);
+                if self.connection.recv.road() == Road::Kernel {
+                    return Some(Err(Errno(self.connection.recv_error.swap(0, Ordering::Relaxed) as i32)));
+                }
+            }
+        }
+        None
+    }
+}

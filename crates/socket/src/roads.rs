@@ -1,0 +1,253 @@
+//! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
+use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
+use crate::wait::epoll;
+use crate::{doorbell, end, pairing, service, settings, spin, table};
+use vmmc_os::{Errno, kernel, process};
+use vmmc_protocol::{Reason, record::count};
+use vmmc_stream::{Lie, Next, Road};
+use vmmc_sync::Ordering;
+
+/// A switch is made only when the receiver has at most this much kernel-road data left to read.
+const LAG_MAX: u64 = 64 * 1024;
+/// A blocking sender of bulk data lets the receiver catch up this long before it gives up on a switch.
+const CATCH_UP_MICROS: u32 = 1000;
+/// It does so once in this many kernel calls.
+const CATCH_UP_EVERY: u64 = 32;
+/// Longest wait for the peer's answer to a move back; in rounds of [`ROUND_MICROS`].
+const MOVE_BACK_ROUNDS: u32 = 20_000;
+const ROUND_MICROS: u32 = 100;
+
+/// Whether the bytes that we counted are the bytes that the kernel counted. `None`: they change under our eyes.
+fn sent_agrees(connection: &Connection, fd: i32) -> Option<bool> {
+    for _ in 0..4 {
+        let before = kernel::tcp_counts(fd).ok()?;
+        let queued = kernel::ioctl_int(fd, libc::TIOCOUTQ).ok()?;
+        let after = kernel::tcp_counts(fd).ok()?;
+        if before == after {
+            let syn = u64::from(connection.has(flag::ACTIVE));
+            let kernel = after.acked.wrapping_add(queued as u64).wrapping_sub(syn);
+            return Some(kernel == connection.send.kernel_bytes());
+        }
+    }
+    None
+}
+
+fn received_agrees(connection: &Connection, fd: i32) -> Option<bool> {
+    for _ in 0..4 {
+        let before = kernel::tcp_counts(fd).ok()?;
+        let queued = kernel::ioctl_int(fd, libc::FIONREAD).ok()?;
+        let after = kernel::tcp_counts(fd).ok()?;
+        if before == after {
+            return Some(after.received.wrapping_sub(queued as u64) == connection.recv.kernel_bytes());
+        }
+    }
+    None
+}
+
+/// Whether this end can say that it honours a switch: it receives through intercepted calls, and the counts agree.
+/// The receive gate is held.
+pub(crate) fn may_honour_switch(connection: &Connection, fd: i32) -> bool {
+    if connection.is_forbidden() || connection.has(flag::PEER_FINISHED | flag::BROKEN) {
+        return false;
+    }
+    match received_agrees(connection, fd) {
+        Some(true) => true,
+        Some(false) => {
+            connection.forbid(Reason::COUNTS_DIFFER);
+            false
+        }
+        None => false,
+    }
+}
+
+fn explain_outgoing(connection: &Connection, reason: Reason) {
+    connection.record.outgoing.reason.store(u32::from(reason.number()), Ordering::Relaxed);
+}
+
+/// Switches the outgoing stream if everything allows it. The send gate is held. `true`: it is on the VMMC road now, and
+/// the first put must be followed by a doorbell.
+pub(crate) fn try_switch(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> bool {
+    if connection.is_forbidden() || connection.has(flag::BROKEN | flag::SEND_SHUT) || !sender.may_switch() {
+        return false;
+    }
+    if connection.has(flag::PEER_FINISHED) {
+        explain_outgoing(connection, Reason::PEER_FINISHED);
+        return false;
+    }
+    if sender.lag() > LAG_MAX && !(wait && caught_up(connection, sender)) {
+        explain_outgoing(connection, Reason::TOO_FAR_BEHIND);
+        return false;
+    }
+    match sent_agrees(connection, fd) {
+        Some(true) => {}
+        Some(false) => {
+            connection.forbid(Reason::COUNTS_DIFFER);
+            return false;
+        }
+        None => return false,
+    }
+    clear_the_way(connection, fd);
+    sender.switch();
+    connection.record.outgoing.road.store(1, Ordering::Relaxed);
+    explain_outgoing(connection, Reason::NONE);
+    count(&connection.record.outgoing.switches, 1);
+    true
+}
+
+/// A blocking sender of bulk data is always ahead of the receiver: now and then it lets it catch up.
+fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
+    let calls = connection.record.outgoing.kernel_messages.load(Ordering::Relaxed);
+    calls % CATCH_UP_EVERY == 0 && settings::spin_max_micros() > 0 && spin::at_most(CATCH_UP_MICROS, || sender.lag() <= LAG_MAX)
+}
+
+/// Doorbells must wait neither for Nagle's algorithm nor under a cork.
+fn clear_the_way(connection: &Connection, fd: i32) {
+    let option = |name| {
+        let mut value = [0u8; 4];
+        kernel::getsockopt(fd, libc::IPPROTO_TCP, name, &mut value).is_ok() && i32::from_ne_bytes(value) != 0
+    };
+    if !connection.has(flag::NODELAY_OURS) {
+        connection.set(flag::NODELAY_ASKED, option(libc::TCP_NODELAY));
+        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32.to_ne_bytes());
+        connection.set(flag::CORK_ASKED, option(libc::TCP_CORK));
+        connection.set(flag::NODELAY_OURS, true);
+    }
+    if connection.has(flag::CORK_ASKED) {
+        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &0i32.to_ne_bytes());
+    }
+}
+
+/// Gives the application's own options back to the kernel.
+fn restore_options(connection: &Connection, fd: i32) {
+    if connection.has(flag::NODELAY_OURS) {
+        connection.set(flag::NODELAY_OURS, false);
+        let asked = |flag| i32::from(connection.has(flag)).to_ne_bytes();
+        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &asked(flag::NODELAY_ASKED));
+        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &asked(flag::CORK_ASKED));
+    }
+}
+
+fn note_left(connection: &Connection, reason: Reason) {
+    connection.record.outgoing.road.store(0, Ordering::Relaxed);
+    explain_outgoing(connection, reason);
+    count(&connection.record.outgoing.switches, 1);
+}
+
+/// Moves the outgoing stream back to the kernel road from the next byte on. The send gate is held.
+pub(crate) fn leave(connection: &Connection, sender: &ConnectionSender<'_>, reason: Reason) {
+    if connection.send.road() == Road::Vmmc {
+        sender.leave();
+        note_left(connection, reason);
+    }
+}
+
+/// The incoming stream has moved: for the record, and for the epoll sets that watch it.
+pub(crate) fn note_incoming(connection: &'static Connection, fd: i32) {
+    let on_ring = connection.recv.road() == Road::Vmmc;
+    let record = &connection.record.incoming;
+    if record.road.swap(u32::from(on_ring), Ordering::Relaxed) != u32::from(on_ring) {
+        count(&record.switches, 1);
+    }
+    record.reason.store(u32::from(if on_ring { Reason::NONE } else { Reason::PEER_MOVED_BACK }.number()), Ordering::Relaxed);
+    service::active();
+    epoll::notice(connection, fd);
+}
+
+/// Answers a retract, and puts bytes that the peer gave back on the kernel road before anything new.
+/// The send gate is held. `EAGAIN` if that is not possible yet and the caller may not wait.
+pub(crate) fn settle_return(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> Result<(), Errno> {
+    if sender.is_retracted() {
+        sender.honour_retract();
+        note_left(connection, Reason::PEER_MOVED_BACK);
+    }
+    if !connection.send.owes_return() {
+        return Ok(());
+    }
+    while !sender.collect_return().map_err(|lie| end::punish(connection, fd, lie))? {
+        if end::kernel_says_ended(fd) {
+            return Ok(());
+        }
+        if !wait {
+            return Err(Errno(libc::EAGAIN));
+        }
+        process::sleep_micros(ROUND_MICROS);
+    }
+    let mut piece = [0u8; 4096];
+    loop {
+        let n = sender.next_return(&mut piece);
+        if n == 0 {
+            return Ok(());
+        }
+        let flags = libc::MSG_NOSIGNAL | if wait { 0 } else { libc::MSG_DONTWAIT };
+        let sent = kernel::send(fd, piece.get(..n).unwrap_or_default(), flags)?;
+        sender.return_sent(sent);
+    }
+}
+
+/// Moves both directions of `fd` back to the kernel road for good. Returns when the kernel road alone carries data; what
+/// was unread in the ring then stands in the kernel's queue, or will before anything new.
+pub(crate) fn move_back(fd: i32, reason: Reason) {
+    let Some(connection) = table::lookup(fd) else { return };
+    connection.forbid(reason);
+    if connection.phase.load(Ordering::Relaxed) != phase::PAIRED {
+        pairing::withdraw(connection);
+        return;
+    }
+    if let Some(_alone) = connection.send_gate.alone(crate::process::id()) {
+        leave(connection, &connection.sender(), reason);
+        explain_outgoing(connection, reason);
+    }
+    if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
+        let receiver = connection.receiver();
+        match move_incoming_back(connection, fd, &receiver) {
+            Ok(true) => note_incoming(connection, fd),
+            Ok(false) => connection.reset(fd, reason),
+            Err(lie) => drop(end::punish(connection, fd, lie)),
+        }
+        connection.record.incoming.reason.store(u32::from(reason.number()), Ordering::Relaxed);
+    }
+    restore_options(connection, fd);
+}
+
+/// `Ok(false)`: unread bytes could not be given back (the sender had overflowed to the kernel road); going on would lose them.
+fn move_incoming_back(connection: &Connection, fd: i32, receiver: &ConnectionReceiver<'_>) -> Result<bool, Lie> {
+    if !receiver.retract()? {
+        return Ok(true);
+    }
+    for round in 0..MOVE_BACK_ROUNDS {
+        match receiver.give_back()? {
+            Some(true) => return drain_to_kernel(connection, fd, receiver),
+            Some(false) if unread(receiver)? == 0 => return drain_to_kernel(connection, fd, receiver),
+            Some(false) => return Ok(false),
+            None if round % 64 == 63 && end::kernel_says_ended(fd) => return Ok(unread(receiver)? == 0),
+            None if round % 32 == 31 => {
+                receiver.retract()?;
+                process::sleep_micros(ROUND_MICROS);
+            }
+            None => process::sleep_micros(ROUND_MICROS),
+        }
+    }
+    Ok(unread(receiver)? == 0)
+}
+
+fn unread(receiver: &ConnectionReceiver<'_>) -> Result<usize, Lie> {
+    Ok(if let Next::Data(unread) = receiver.look()? { unread } else { 0 })
+}
+
+/// The doorbells that are still to come are taken out of the kernel's queue, so that a stranger reads none of them.
+fn drain_to_kernel(connection: &Connection, fd: i32, receiver: &ConnectionReceiver<'_>) -> Result<bool, Lie> {
+    for _ in 0..MOVE_BACK_ROUNDS {
+        let next = receiver.look()?;
+        match next {
+            Next::Kernel { limit } if connection.recv.road() == Road::Vmmc => {
+                if doorbell::drain(connection, fd, receiver, limit)? {
+                    return Ok(true);
+                }
+            }
+            Next::Data(_) => return Ok(false),
+            _ => return Ok(connection.recv.road() == Road::Kernel),
+        }
+        process::sleep_micros(ROUND_MICROS);
+    }
+    Ok(false)
+}

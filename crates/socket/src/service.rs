@@ -1,0 +1,440 @@
+//! The service thread: speaks with the broker, answers peers' notifications, and is the safety net for waiters that
+//! nobody saw. It exists only once there is something to pair, takes no signals, and is made anew after fork.
+use crate::connection::{Connection, flag, phase};
+use crate::{arena, link, pairing, roads, send, settings, table};
+use core::sync::atomic::AtomicBool;
+use std::time::Duration;
+use vmmc_os::{Errno, EpollEvent, clock, kernel, process};
+use vmmc_protocol::{Reason, client::{Client, Event}, message::Side, runtime_dir::RuntimeDir};
+use vmmc_stream::Road;
+use vmmc_sync::{AtomicU32, AtomicUsize, Ordering};
+
+/// The safety net looks this often while anything is going on.
+const TICK: Duration = Duration::from_millis(4);
+/// So many looks after the last activity it sleeps for good.
+const TICKS_AFTER_ACTIVITY: u32 = 25;
+/// A broker that did not answer is tried again after this long.
+const RECONNECT: Duration = Duration::from_secs(1);
+/// Marks the second side of a link in a connection's slot word.
+const SECOND_SIDE: u32 = 1 << 31;
+/// Epoll names of the two descriptors that are not bells.
+const WAKE: u64 = u64::MAX;
+const BROKER: u64 = u64::MAX - 1;
+
+/// Connections to be asked for: a stack through `Connection::next`.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+static WAKE_FD: AtomicU32 = AtomicU32::new(u32::MAX);
+static BROKER_FD: AtomicU32 = AtomicU32::new(u32::MAX);
+static RUNNING: AtomicBool = AtomicBool::new(false);
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+
+/// Asks the broker for `connection`, whose phase the caller has just set to ASKED. Never waits.
+pub(crate) fn ask(connection: &'static Connection) {
+    let address = core::ptr::from_ref(connection) as usize;
+    let mut head = ASKED.load(Ordering::Relaxed);
+    loop {
+        connection.next.store(head as u64, Ordering::Relaxed);
+        match ASKED.compare_exchange_weak(head, address, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => break,
+            Err(now) => head = now,
+        }
+    }
+    wake();
+}
+
+/// Something moves over VMMC again: the safety net is to look for a while. One relaxed load when it already does.
+#[inline]
+pub(crate) fn active() {
+    if !ACTIVE.load(Ordering::Relaxed) && !ACTIVE.swap(true, Ordering::Relaxed) {
+        wake();
+    }
+}
+
+fn wake() {
+    if !RUNNING.swap(true, Ordering::AcqRel) && start().is_err() {
+        RUNNING.store(false, Ordering::Release);
+        return;
+    }
+    let fd = WAKE_FD.load(Ordering::Acquire) as i32;
+    if fd >= 0 {
+        link::ring_bell(fd);
+    }
+}
+
+fn start() -> Result<(), Errno> {
+    let fd = own(kernel::eventfd()?);
+    WAKE_FD.store(fd as u32, Ordering::Release);
+    process::start_thread(body)
+}
+
+/// A descriptor becomes one of the library's own, out of the program's way.
+fn own(fd: i32) -> i32 {
+    let fd = kernel::move_high(fd, arena::DESCRIPTOR_LEAST);
+    table::set_internal(fd);
+    fd
+}
+
+/// In a forked child: no thread came along, and the parent's connection to the broker is the parent's.
+pub(crate) fn forget_after_fork() {
+    for word in [&WAKE_FD, &BROKER_FD] {
+        let fd = word.swap(u32::MAX, Ordering::Relaxed) as i32;
+        if fd >= 0 {
+            table::clear(fd);
+            let _ = kernel::close(fd);
+        }
+    }
+    ASKED.store(0, Ordering::Relaxed);
+    ACTIVE.store(false, Ordering::Relaxed);
+    RUNNING.store(false, Ordering::Release);
+}
+
+/// Speaks to the broker from any thread, if there is one.
+fn with_broker(speak: impl FnOnce(&Client)) {
+    let fd = BROKER_FD.load(Ordering::Acquire) as i32;
+    if fd >= 0 {
+        let client = core::mem::ManuallyDrop::new(Client::from_raw(fd));
+        speak(&client);
+    }
+}
+
+/// The connection of `token` is not to be paired any more.
+pub(crate) fn withdraw(token: u64) {
+    with_broker(|client| client.withdraw(token).unwrap_or_default());
+}
+
+/// This end is done with a slot.
+pub(crate) fn release(link: u64, slot: u32) {
+    let side = if slot & SECOND_SIDE == 0 { Side::First } else { Side::Second };
+    with_broker(|client| client.release(link, slot & !SECOND_SIDE, side).unwrap_or_default());
+}
+
+/// A chunk of a link, mapped for as long as the process lives.
+struct Mapped {
+    link: u64,
+    second: bool,
+    chunk: u32,
+    export: vmmc_shm::Segment,
+    import: vmmc_shm::Segment,
+    peer_bell: i32,
+}
+
+struct Service {
+    epoll: i32,
+    client: Option<Client>,
+    chunks: Vec<Mapped>,
+    last_try: Option<Duration>,
+    /// An offer could not be handed over: try again soon.
+    unsent: bool,
+    ticks_left: u32,
+}
+
+extern "C" fn body(_: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
+    let Ok(epoll) = kernel::epoll_create() else { return core::ptr::null_mut() };
+    let mut service = Service { epoll: own(epoll), client: None, chunks: Vec::new(), last_try: None, unsent: false, ticks_left: 0 };
+    service.watch(WAKE_FD.load(Ordering::Acquire) as i32, WAKE);
+    loop {
+        service.round();
+    }
+}
+
+impl Service {
+    fn watch(&self, fd: i32, name: u64) {
+        let event = EpollEvent { events: libc::EPOLLIN as u32, u64: name };
+        let _ = kernel::epoll_ctl(self.epoll, libc::EPOLL_CTL_ADD, fd, Some(event));
+    }
+
+    fn round(&mut self) {
+        if ACTIVE.load(Ordering::Relaxed) && self.ticks_left == 0 {
+            self.ticks_left = TICKS_AFTER_ACTIVITY;
+        }
+        let timeout = match (self.ticks_left, self.unsent) {
+            (0, false) => None,
+            (0, true) => Some(RECONNECT),
+            _ => Some(TICK),
+        };
+        let mut events = [EpollEvent { events: 0, u64: 0 }; 16];
+        let ready = kernel::epoll_wait(self.epoll, &mut events, timeout, None).unwrap_or(0);
+        let mut notified = false;
+        for event in events.iter().take(ready) {
+            match event.u64 {
+                WAKE => clear_bell(WAKE_FD.load(Ordering::Relaxed) as i32),
+                BROKER => self.hear(),
+                bell => {
+                    clear_bell(bell as i32);
+                    notified = true;
+                }
+            }
+        }
+        self.offer_asked();
+        if notified {
+            answer_peers();
+        }
+        if ready == 0 && self.ticks_left > 0 {
+            self.ticks_left = if look_after_waiters() { TICKS_AFTER_ACTIVITY } else { self.ticks_left - 1 };
+            if self.ticks_left == 0 {
+                ACTIVE.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn connect(&mut self) -> bool {
+        if self.client.is_some() {
+            return true;
+        }
+        let now = clock::monotonic();
+        if self.last_try.is_some_and(|last| now.saturating_sub(last) < RECONNECT) {
+            return false;
+        }
+        self.last_try = Some(now);
+        let client = RuntimeDir::at(settings::runtime_dir().as_bytes()).and_then(|dir| Client::connect(&dir).ok());
+        if let Some(header) = arena::header() {
+            header.broker.store(if client.is_some() { 1 } else { 2 }, Ordering::Relaxed);
+        }
+        let Some(client) = client else { return false };
+        let fd = own(client.into_raw());
+        self.watch(fd, BROKER);
+        BROKER_FD.store(fd as u32, Ordering::Release);
+        self.client = Some(Client::from_raw(fd));
+        // Whatever the last broker was asked, this one has not heard of.
+        each_connection(|connection, _| {
+            if connection.phase.load(Ordering::Relaxed) == phase::ASKED {
+                connection.record.paired.store(0, Ordering::Relaxed);
+                self.offer(connection);
+            }
+        });
+        true
+    }
+
+    fn lost(&mut self) {
+        let fd = BROKER_FD.swap(u32::MAX, Ordering::AcqRel) as i32;
+        if fd >= 0 {
+            table::clear(fd);
+        }
+        self.client = None;
+        self.unsent = true;
+        if let Some(header) = arena::header() {
+            header.broker.store(2, Ordering::Relaxed);
+        }
+    }
+
+    fn offer_asked(&mut self) {
+        let mut address = ASKED.swap(0, Ordering::Acquire);
+        if address == 0 && !self.unsent {
+            return;
+        }
+        let connected = self.connect();
+        self.unsent = !connected;
+        while address != 0 {
+            let connection = arena::at(address);
+            address = connection.next.load(Ordering::Relaxed) as usize;
+            if connected {
+                self.offer(connection);
+            } else {
+                connection.explain(Reason::NO_BROKER);
+            }
+        }
+    }
+
+    /// Shows the broker the socket. The send gate keeps its descriptor open meanwhile.
+    fn offer(&mut self, connection: &'static Connection) {
+        if connection.phase.load(Ordering::Relaxed) != phase::ASKED {
+            return;
+        }
+        if pairing::held_elsewhere(connection) {
+            connection.explain(Reason::SHARED_BEFORE_PAIRING);
+            connection.phase.store(phase::NONE, Ordering::Relaxed);
+            return;
+        }
+        let gate = send::gate(connection);
+        let Some(fd) = table::descriptor_of(connection) else { return };
+        if !is_local(connection, fd) {
+            connection.forbid(Reason::REMOTE_PEER);
+            return;
+        }
+        connection.explain(Reason::PAIRING);
+        let offered = self.client.as_ref().map(|client| client.offer(pairing::token(connection), fd));
+        drop(gate);
+        if !matches!(offered, Some(Ok(()))) {
+            connection.phase.store(phase::NONE, Ordering::Relaxed);
+        }
+    }
+
+    fn hear(&mut self) {
+        while let Some(client) = &self.client {
+            match client.receive() {
+                Ok(None) => return,
+                Ok(Some(Event::Confirm { token })) => match pairing::of_token(token) {
+                    Some(connection) if connection.phase.load(Ordering::Relaxed) == phase::ASKED => self.offer(connection),
+                    _ => withdraw(token),
+                },
+                Ok(Some(Event::Paired(paired))) => self.paired(paired),
+                Ok(Some(Event::Refused { token, reason })) => {
+                    if let Some(connection) = pairing::of_token(token) {
+                        refused(connection, reason);
+                    }
+                }
+                Ok(Some(Event::LinkClosed { .. })) => {}
+                Err(_) => self.lost(),
+            }
+        }
+    }
+
+    fn paired(&mut self, paired: vmmc_protocol::client::Paired) {
+        let pairing = &paired.pairing;
+        let second = matches!(pairing.side, Side::Second);
+        if let Some(new) = paired.segment {
+            self.map(pairing.link, second, pairing.chunk, new);
+        }
+        let known = |chunk: &&Mapped| chunk.link == pairing.link && chunk.second == second && chunk.chunk == pairing.chunk;
+        let mapped = self.chunks.iter().find(known);
+        let windows = mapped.and_then(|mapped| {
+            let len = vmmc_protocol::slot::size(pairing.ring_capacity);
+            Some((mapped.export.export(pairing.own_offset, len)?, mapped.import.import(pairing.peer_offset, len)?, len, mapped.peer_bell))
+        });
+        let connection = pairing::of_token(pairing.token);
+        let Some((own, peer, len, bell)) = windows else {
+            with_broker(|client| client.decline(pairing.link, pairing.slot, pairing.side).unwrap_or_default());
+            if let Some(connection) = connection {
+                connection.explain(Reason::NO_MEMORY);
+                connection.phase.store(phase::REFUSED, Ordering::Relaxed);
+            }
+            return;
+        };
+        let Some(connection) = connection.filter(|c| !c.is_forbidden() && !c.has(flag::BROKEN)) else {
+            release(pairing.link, pairing.slot | if second { SECOND_SIDE } else { 0 });
+            return;
+        };
+        connection.own_slot.store(own.addr() as u64, Ordering::Relaxed);
+        connection.peer_slot.store(peer.addr() as u64, Ordering::Relaxed);
+        connection.slot_len.store(len as u64, Ordering::Relaxed);
+        connection.peer_bell.store(bell as u32, Ordering::Relaxed);
+        connection.link.store(pairing.link, Ordering::Relaxed);
+        connection.slot.store(pairing.slot | if second { SECOND_SIDE } else { 0 }, Ordering::Relaxed);
+        connection.send.pair(pairing.ring_capacity as u64);
+        connection.recv.pair(pairing.ring_capacity as u64);
+        connection.explain(Reason::NO_RECEIVE_SEEN);
+        let asked = connection.phase.compare_exchange(phase::ASKED, phase::PAIRED, Ordering::AcqRel, Ordering::Relaxed);
+        if asked.is_err() {
+            release(pairing.link, connection.slot.load(Ordering::Relaxed));
+            return;
+        }
+        connection.record.paired.store(1, Ordering::Relaxed);
+    }
+
+    fn map(&mut self, link: u64, second: bool, chunk: u32, new: vmmc_protocol::client::NewSegment) {
+        let (Ok(export), Ok(import)) = (vmmc_shm::Segment::map(new.export.number()), vmmc_shm::Segment::map(new.import.number())) else {
+            return;
+        };
+        let bell = self.chunks.iter().find(|known| known.link == link && known.second == second).map(|known| known.peer_bell);
+        let peer_bell = bell.unwrap_or_else(|| {
+            let own_bell = own(new.own_bell.into_raw());
+            self.watch(own_bell, own_bell as u64);
+            own(new.peer_bell.into_raw())
+        });
+        self.chunks.push(Mapped { link, second, chunk, export, import, peer_bell });
+    }
+}
+
+fn refused(connection: &'static Connection, reason: Reason) {
+    connection.explain(reason);
+    let next = if reason.row().is_final { phase::REFUSED } else { phase::NONE };
+    let _ = connection.phase.compare_exchange(phase::ASKED, next, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+fn clear_bell(fd: i32) {
+    let _ = kernel::read(fd, &mut [0; 8]);
+}
+
+fn each_connection(mut visit: impl FnMut(&'static Connection, i32)) {
+    table::each_in(0, u32::MAX, |fd, entry| {
+        if let table::Entry::Socket(connection) = entry {
+            visit(connection, fd);
+        }
+    });
+}
+
+/// Fills the record's addresses, and says whether both ends are on this host.
+fn is_local(connection: &Connection, fd: i32) -> bool {
+    let (mut local, mut remote) = ([0u8; 28], [0u8; 28]);
+    if kernel::address(fd, false, &mut local).is_err() || kernel::address(fd, true, &mut remote).is_err() {
+        return false;
+    }
+    let (mine, other) = (address_of(&local), address_of(&remote));
+    let record = &connection.record;
+    record.family.store(if local[0] == libc::AF_INET as u8 { 4 } else { 6 }, Ordering::Relaxed);
+    for (words, address) in [(&record.local, mine), (&record.remote, other)] {
+        for (word, half) in words.iter().zip(address.as_chunks::<8>().0) {
+            word.store(u64::from_le_bytes(*half), Ordering::Relaxed);
+        }
+    }
+    let port = |raw: &[u8; 28]| u32::from(u16::from_be_bytes([raw[2], raw[3]]));
+    record.ports.store(port(&local) | port(&remote) << 16, Ordering::Relaxed);
+    let v4 = if local[0] == libc::AF_INET as u8 { Some(other[0]) } else { other.starts_with(&MAPPED).then_some(other[12]) };
+    let loopback = v4 == Some(127) || v4.is_none() && other[..15] == [0; 15] && other[15] == 1;
+    loopback || mine == other
+}
+
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/// The 16 address bytes of a raw socket address (IPv4 in the first four).
+fn address_of(raw: &[u8; 28]) -> [u8; 16] {
+    let mut address = [0; 16];
+    let from = if raw[0] == libc::AF_INET as u8 { &raw[4..8] } else { &raw[8..24] };
+    for (to, byte) in address.iter_mut().zip(from) {
+        *to = *byte;
+    }
+    address
+}
+
+/// A peer has notified us: it asks for a stream back, has given bytes back, or found its ring unread and unarmed.
+fn answer_peers() {
+    each_connection(|connection, fd| {
+        if !connection.is_paired() {
+            return;
+        }
+        let sender = connection.sender();
+        if !sender.is_retracted() && !connection.send.owes_return() && !sender.must_ring() {
+            return;
+        }
+        let Some(_alone) = send::gate(connection) else { return };
+        let _ = roads::settle_return(connection, fd, &sender, false);
+        if connection.send.road() == Road::Vmmc && sender.must_ring() && !sender.is_drained() {
+            crate::doorbell::ring(connection, fd, &sender);
+        }
+    });
+}
+
+/// The safety net: connections that nobody has touched since the last look and that are not armed are armed, so that a
+/// waiter whose call we never saw is woken. `true`: some connection is still on the move.
+fn look_after_waiters() -> bool {
+    let mut moving = false;
+    each_connection(|connection, _| {
+        if !connection.is_paired() || connection.recv.road() != Road::Vmmc || connection.recv.is_armed() {
+            return;
+        }
+        let receiver = connection.receiver();
+        let mark = receiver.consumed() as u32;
+        if connection.touched.swap(mark, Ordering::Relaxed) != mark {
+            moving = true;
+            return;
+        }
+        let Some(_alone) = connection.recv_gate.try_alone(crate::process::id()) else {
+            moving = true;
+            return;
+        };
+        receiver.arm();
+        if receiver.has_news() {
+            // Data lies unread and nobody may be polling: the peer is asked for a doorbell that every waiter sees.
+            link::ring_bell(connection.peer_bell.load(Ordering::Relaxed) as i32);
+        }
+    });
+    each_connection(|connection, fd| {
+        if connection.is_paired() && (connection.send.owes_return() || connection.sender().is_retracted())
+            && let Some(_alone) = send::gate(connection)
+        {
+            let _ = roads::settle_return(connection, fd, &connection.sender(), false);
+            moving = true;
+        }
+    });
+    moving
+}

@@ -1,0 +1,109 @@
+//! `poll` and `ppoll`.
+use super::{Deadline, KERNEL_LOOK_MICROS, epoll, ready};
+use crate::connection::Connection;
+use crate::{Ending, settings, spin, table};
+use std::time::Duration;
+use vmmc_os::{Errno, PollFd, kernel};
+use vmmc_sync::AtomicU32;
+
+const READABLE: i16 = libc::POLLIN | libc::POLLRDNORM;
+
+/// What spinning in poll and select has lately paid in this process.
+static SPIN: AtomicU32 = AtomicU32::new(0);
+
+/// `poll`, `ppoll`: `timeout` `None` waits for ever; `sigmask` is the raw 8-byte kernel signal set to put in force while asleep.
+///
+/// Source: poll(2). `Bypass` if no descriptor has anything on the VMMC road.
+pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>, sigmask: Option<u64>) -> Ending {
+    if !fds.iter().any(|entry| on_ring(entry).is_some() || nested(entry).is_some()) {
+        return Ending::Bypass;
+    }
+    match wait(fds, timeout, sigmask) {
+        Ok(n) => Ending::Handled(n as isize),
+        Err(error) => Ending::Failed(error),
+    }
+}
+
+/// The connection, if it is one whose data comes over VMMC.
+fn on_ring(entry: &PollFd) -> Option<&'static Connection> {
+    table::lookup(entry.fd).filter(|connection| ready::on_ring(connection))
+}
+
+/// The epoll set, if it is one with anything of ours in it.
+fn nested(entry: &PollFd) -> Option<usize> {
+    match table::entry(entry.fd) {
+        table::Entry::Epoll(set) if epoll::is_accelerated(set) => Some(set),
+        _ => None,
+    }
+}
+
+/// Readable by our own knowledge, without a system call.
+fn has_news(entry: &PollFd) -> bool {
+    entry.events & READABLE != 0
+        && (on_ring(entry).is_some_and(ready::has_news) || nested(entry).is_some_and(epoll::has_news))
+}
+
+/// The wait that poll and select share.
+pub(super) fn wait(fds: &mut [PollFd], timeout: Option<Duration>, sigmask: Option<u64>) -> Result<usize, Errno> {
+    let deadline = Deadline::after(timeout);
+    let mut budget = settings::spin_max_micros();
+    loop {
+        let found = look(fds)?;
+        if found > 0 || timeout == Some(Duration::ZERO) {
+            return Ok(found);
+        }
+        if budget > 0 {
+            let slice = budget.min(KERNEL_LOOK_MICROS);
+            budget -= slice;
+            if spin::at_most_learnt(&SPIN, slice, || fds.iter().any(has_news)) {
+                continue;
+            }
+        }
+        if budget == 0 || !spin::is_worth_it(&SPIN) {
+            let asleep = sleep(fds, deadline, sigmask)?;
+            if asleep == 0 && deadline.left() == Some(Duration::ZERO) {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+/// One look at everything; fills `revents`.
+fn look(fds: &mut [PollFd]) -> Result<usize, Errno> {
+    kernel::poll(fds, Some(Duration::ZERO), None)?;
+    Ok(correct(fds))
+}
+
+/// What the kernel reported, with doorbells taken away and ring bytes put in: how many have events.
+fn correct(fds: &mut [PollFd]) -> usize {
+    for entry in fds.iter_mut() {
+        if let Some(connection) = on_ring(entry) {
+            let reported = entry.revents & READABLE != 0;
+            let readable = ready::has_news(connection) || reported && ready::readable(connection, entry.fd);
+            set_readable(entry, readable);
+        } else if let Some(set) = nested(entry) {
+            let readable = epoll::has_news(set) || entry.revents & READABLE != 0 && epoll::is_ready(set, entry.fd);
+            set_readable(entry, readable);
+        }
+    }
+    fds.iter().filter(|entry| entry.revents != 0).count()
+}
+
+fn set_readable(entry: &mut PollFd, readable: bool) {
+    entry.revents = entry.revents & !READABLE | if readable { entry.events & READABLE } else { 0 };
+}
+
+/// Arms everything that is ours and sleeps in the kernel; 0 if there was news or time ran out.
+fn sleep(fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result<usize, Errno> {
+    let mut news = false;
+    for entry in fds.iter().filter(|entry| entry.events & READABLE != 0) {
+        news |= on_ring(entry).is_some_and(|connection| ready::arm(connection, entry.fd));
+        news |= nested(entry).is_some_and(epoll::arm);
+    }
+    let timeout = if news { Some(Duration::ZERO) } else { deadline.left() };
+    let woken = kernel::poll(fds, timeout, sigmask);
+    for set in fds.iter().filter_map(nested) {
+        epoll::woke(set);
+    }
+    woken
+}

@@ -1,0 +1,82 @@
+//! Whether a connection whose incoming road is VMMC is readable, once the kernel has reported something on it.
+use crate::connection::{Connection, flag};
+use crate::{doorbell, end, roads, service};
+use std::time::Duration;
+use vmmc_os::{PollFd, kernel};
+use vmmc_stream::{Lie, Next, Road};
+use vmmc_sync::Ordering;
+
+/// The incoming road is VMMC, so that a kernel report may be a doorbell only.
+#[inline]
+pub(super) fn on_ring(connection: &Connection) -> bool {
+    connection.is_paired() && connection.recv.road() == Road::Vmmc
+}
+
+/// Ring bytes, a move, or a remembered error: no system call.
+#[inline]
+pub(super) fn has_news(connection: &Connection) -> bool {
+    connection.receiver().has_news() || connection.recv_error.load(Ordering::Relaxed) != 0
+}
+
+/// The kernel reported `fd` readable. Doorbells are taken away; what remains is the answer.
+pub(super) fn readable(connection: &'static Connection, fd: i32) -> bool {
+    if !on_ring(connection) {
+        return true;
+    }
+    service::active();
+    let Some(alone) = connection.recv_gate.alone(crate::process::id()) else { return true };
+    let answer = after_doorbells(connection, fd);
+    drop(alone);
+    match answer {
+        Ok(Some(answer)) => answer,
+        Ok(None) => kernel_readable(fd),
+        Err(lie) => {
+            end::punish(connection, fd, lie);
+            true
+        }
+    }
+}
+
+fn after_doorbells(connection: &'static Connection, fd: i32) -> Result<Option<bool>, Lie> {
+    let receiver = connection.receiver();
+    for _ in 0..2 {
+        match receiver.look()? {
+            Next::Data(_) => return Ok(Some(true)),
+            Next::Kernel { .. } if connection.recv.road() == Road::Kernel => {
+                roads::note_incoming(connection, fd);
+                return Ok(None);
+            }
+            Next::Kernel { limit: doorbells } | Next::Empty { doorbells } => {
+                if connection.recv_error.load(Ordering::Relaxed) != 0 {
+                    return Ok(Some(true));
+                }
+                if doorbell::drain(connection, fd, &receiver, doorbells)? {
+                    connection.set(flag::PEER_FINISHED, true);
+                    return Ok(Some(true));
+                }
+            }
+        }
+    }
+    Ok(if has_news(connection) { Some(true) } else { None })
+}
+
+/// What the kernel says of `fd` now that no announced doorbell stands in its queue.
+fn kernel_readable(fd: i32) -> bool {
+    let mut poll = [PollFd { fd, events: libc::POLLIN | libc::POLLRDHUP, revents: 0 }];
+    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
+    poll[0].revents != 0
+}
+
+/// Before a sleep: asks for a doorbell, with the announced ones taken away so that the kernel does not report at once.
+/// `true`: there is news, and the caller must not sleep.
+pub(super) fn arm(connection: &'static Connection, fd: i32) -> bool {
+    let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return false };
+    let receiver = connection.receiver();
+    if let Ok(Next::Empty { doorbells: doorbells @ 1.. }) = receiver.look()
+        && !matches!(doorbell::drain(connection, fd, &receiver, doorbells), Ok(false))
+    {
+        return true;
+    }
+    receiver.arm();
+    has_news(connection)
+}

@@ -1,0 +1,137 @@
+//! What this process knows of an epoll set: its accelerated members. The kernel's set stays the truth for everything else.
+use crate::connection::Connection;
+use crate::lock::Lock;
+use core::sync::atomic::AtomicBool;
+use std::collections::BTreeMap;
+use vmmc_sync::{AtomicU32, AtomicU64};
+
+/// Most sets of one process that are followed.
+pub(super) const SETS_MAX: usize = 256;
+
+/// What a member is.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    /// A TCP socket.
+    Socket(&'static Connection),
+    /// Another set, by its number.
+    Set(usize),
+}
+
+/// One registration that could concern the ring.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub(super) what: What,
+    /// As the application last asked.
+    pub(super) events: u32,
+    pub(super) data: u64,
+    /// As the kernel knows it, if it does: behind while a change was not worth a call.
+    pub(super) kernel: (u32, u64),
+    /// Removed by the application, and not yet at the kernel.
+    pub(super) removed: bool,
+    /// False once a one-shot registration has been reported.
+    pub(super) enabled: bool,
+    /// Edge-triggered: what had come when it was last reported.
+    pub(super) mark: Option<u64>,
+    /// Edge-triggered: writability has still to be reported.
+    pub(super) out_due: bool,
+    /// Stands in `hot`.
+    pub(super) is_hot: bool,
+}
+
+impl Member {
+    pub(super) fn has(&self, bits: i32) -> bool {
+        self.events & bits as u32 != 0
+    }
+}
+
+/// The part of a set that a lock guards.
+pub(super) struct Members {
+    pub(super) by_fd: BTreeMap<i32, Member>,
+    /// Data that the kernel will report -> the members registered with it.
+    pub(super) by_data: BTreeMap<u64, Vec<i32>>,
+    /// Members to be looked at in user space: on the VMMC road and not armed.
+    pub(super) hot: Vec<i32>,
+    /// Members whose registration at the kernel is behind.
+    pub(super) behind: Vec<i32>,
+    /// Members that are sets.
+    pub(super) nested: Vec<i32>,
+    /// Descriptors that refer to the set.
+    pub(super) references: u32,
+    /// Where the next look at `hot` begins, so that nobody is always last.
+    pub(super) turn: usize,
+}
+
+/// One set.
+pub(super) struct Set {
+    pub(super) members: Lock<Members>,
+    pub(super) in_use: AtomicBool,
+    /// A member's data has come over VMMC: from then on this set's waits are ours.
+    pub(super) accelerated: AtomicBool,
+    /// Threads asleep in the kernel on this set.
+    pub(super) sleepers: AtomicU32,
+    /// What spinning on this set has lately paid.
+    pub(super) spin: AtomicU32,
+    /// Ticks of the last look at the kernel's set.
+    pub(super) looked: AtomicU64,
+}
+
+impl Set {
+    const fn new() -> Self {
+        let members = Members {
+            by_fd: BTreeMap::new(), by_data: BTreeMap::new(), hot: Vec::new(), behind: Vec::new(), nested: Vec::new(), references: 0, turn: 0,
+        };
+        Self {
+            members: Lock::new(members),
+            in_use: AtomicBool::new(false),
+            accelerated: AtomicBool::new(false),
+            sleepers: AtomicU32::new(0),
+            spin: AtomicU32::new(0),
+            looked: AtomicU64::new(0),
+        }
+    }
+}
+
+static SETS: [Set; SETS_MAX] = [const { Set::new() }; SETS_MAX];
+
+/// The set of this number.
+pub(super) fn get(number: usize) -> &'static Set {
+    SETS.get(number).unwrap_or(&SETS[0])
+}
+
+pub(super) fn all() -> impl Iterator<Item = (usize, &'static Set)> {
+    SETS.iter().enumerate()
+}
+
+impl Members {
+    pub(super) fn clear(&mut self) {
+        self.by_fd.clear();
+        self.by_data.clear();
+        self.hot.clear();
+        self.behind.clear();
+        self.nested.clear();
+        self.turn = 0;
+    }
+
+    pub(super) fn index(&mut self, fd: i32, data: u64) {
+        let fds = self.by_data.entry(data).or_default();
+        if !fds.contains(&fd) {
+            fds.push(fd);
+        }
+    }
+
+    pub(super) fn unindex(&mut self, fd: i32, data: u64) {
+        if let Some(fds) = self.by_data.get_mut(&data) {
+            fds.retain(|found| *found != fd);
+            if fds.is_empty() {
+                self.by_data.remove(&data);
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, fd: i32) -> Option<Member> {
+        let member = self.by_fd.remove(&fd)?;
+        self.unindex(fd, member.kernel.1);
+        self.nested.retain(|found| *found != fd);
+        Some(member)
+    }
+}
