@@ -197,6 +197,12 @@ impl Stage {
         self.sampler.as_ref().map(Sampler::moved).unwrap_or_default()
     }
 
+    /// The connections that were seen last, as a failure shows them.
+    #[must_use]
+    pub fn last_seen(&self) -> String {
+        self.sampler.as_ref().map(Sampler::last).unwrap_or_default()
+    }
+
     /// Waits until `vmmc status` has shown a connection whose data moved over VMMC in both directions; at once if not both ends
     /// are enabled.
     ///
@@ -206,7 +212,11 @@ impl Stage {
     pub fn await_both_ways(&self, limit: Duration) {
         let began = Instant::now();
         while self.ends == Ends::Both && !self.moved().both_ways {
-            assert!(began.elapsed() < limit, "nothing moved over VMMC in both directions within {} s", limit.as_secs());
+            assert!(
+                began.elapsed() < limit,
+                "nothing moved over VMMC both ways within {limit:?}:\n{}",
+                self.last_seen()
+            );
             sleep(Duration::from_millis(20));
         }
     }

@@ -40,10 +40,12 @@ impl Status {
     pub fn parse(json: &str) -> Self {
         let value: Value =
             serde_json::from_str(json).unwrap_or_else(|error| panic!("vmmc status --json: {error}\n{json}"));
-        let family = family(std::process::id());
-        let mut connections = Vec::new();
-        collect(&value, &family, &mut connections);
-        Self { connections }
+        let descendants = family(std::process::id());
+        let is_ours = |process: &&Value| descendants.iter().any(|pid| process["pid"] == *pid);
+        let families =
+            list(&value["families"]).filter(|family| list(&family["processes"]).any(|process| is_ours(&process)));
+        let sockets = families.flat_map(|family| list(&family["sockets"]));
+        Self { connections: sockets.filter(|socket| socket["kind"] == "connection").cloned().collect() }
     }
 
     /// What has moved over VMMC on the connections that are open now.
@@ -63,28 +65,40 @@ impl Status {
     pub fn both_ways(&self) -> usize {
         self.connections.iter().filter(|c| vmmc_bytes(&c["outgoing"]) > 0 && vmmc_bytes(&c["incoming"]) > 0).count()
     }
+
+    /// The first connections, a line each: what a failure shows.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let way = |way: &Value| {
+            format!("{} {} vmmc:{} kernel:{}", way["road"], way["reason"], way["vmmc_bytes"], way["kernel_bytes"])
+        };
+        let line = |c: &Value| {
+            format!("{} > {} out {} in {}", c["local"], c["remote"], way(&c["outgoing"]), way(&c["incoming"]))
+        };
+        let lines: Vec<String> = self.connections.iter().take(12).map(line).collect();
+        format!("{} connections\n{}", self.connections.len(), lines.join("\n"))
+    }
 }
 
 fn vmmc_bytes(direction: &Value) -> u64 {
     direction["vmmc_bytes"].as_u64().unwrap_or(0)
 }
 
-/// Adds every object that has two directions, below a process of the family or outside of any.
-fn collect(value: &Value, family: &[u32], connections: &mut Vec<Value>) {
-    let stranger = value["pid"].as_u64().is_some_and(|pid| !family.iter().any(|member| u64::from(*member) == pid));
-    match value {
-        Value::Object(_) if stranger => {}
-        Value::Object(fields) if fields.contains_key("outgoing") => connections.push(value.clone()),
-        Value::Object(fields) => fields.values().for_each(|field| collect(field, family, connections)),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, family, connections)),
-        _ => {}
-    }
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// What the sampler has seen so far.
+#[derive(Debug, Default)]
+struct Seen {
+    moved: Moved,
+    last: String,
 }
 
 /// A thread that looks every now and then while a scenario plays, because a connection that has ended shows nothing.
 #[derive(Debug)]
 pub(crate) struct Sampler {
-    seen: Arc<Mutex<Moved>>,
+    seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -92,15 +106,18 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// Starts looking, with `vmmc status` as the stage spells it.
     pub(crate) fn start(words: Vec<OsString>, user: Option<(u32, u32)>) -> Self {
-        let (seen, stop) = (Arc::<Mutex<Moved>>::default(), Arc::<AtomicBool>::default());
+        let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
         let (sees, stops) = (Arc::clone(&seen), Arc::clone(&stop));
         let thread = spawn(move || {
             while !stops.load(Ordering::Relaxed) {
                 if let Some(status) = look(&words, user) {
                     let moved = status.moved();
                     let mut seen = sees.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.one_way |= moved.one_way;
-                    seen.both_ways |= moved.both_ways;
+                    seen.moved.one_way |= moved.one_way;
+                    seen.moved.both_ways |= moved.both_ways;
+                    if !status.connections.is_empty() {
+                        seen.last = status.describe();
+                    }
                 }
                 sleep(LOOK_EVERY);
             }
@@ -110,7 +127,12 @@ impl Sampler {
 
     /// What it has seen so far.
     pub(crate) fn moved(&self) -> Moved {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).moved
+    }
+
+    /// The last connections that it saw.
+    pub(crate) fn last(&self) -> String {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
     }
 }
 

@@ -45,7 +45,11 @@ fn on_both_roads(name: &str, play: impl Fn(&mut Stage)) {
     for ends in [Ends::Neither, Ends::Both].into_iter().take(if kernel_only { 1 } else { 2 }) {
         let mut stage = Stage::new(name, ends, None);
         play(&mut stage);
-        assert!(ends == Ends::Neither || stage.moved().both_ways, "nothing moved over VMMC in both directions");
+        assert!(
+            ends == Ends::Neither || stage.moved().both_ways,
+            "nothing moved over VMMC both ways:\n{}",
+            stage.last_seen()
+        );
     }
 }
 
