@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::accelerated;
 use crate::job::{Job, Measured, Role};
@@ -47,8 +47,9 @@ impl Pair {
 
 fn start(order: &Job, enabled: Enabled) -> Result<Worker> {
     let worker = Worker::start(order, enabled)?;
-    let loaded = enabled == Enabled::No || accelerated::library_loaded(worker.pid);
-    ensure!(loaded, "unavailable: `vmmc run` did not bring libvmmc.so into the program");
+    if enabled != Enabled::No && !accelerated::library_loaded(worker.pid) {
+        bail!("unavailable: {}", worker.complaint().unwrap_or_else(|| "libvmmc.so is not in the program".to_owned()));
+    }
     Ok(worker)
 }
 

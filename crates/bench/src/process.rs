@@ -22,6 +22,12 @@ pub(crate) enum Enabled {
     Asleep,
 }
 
+/// A worker that dies must not end this process when it is spoken to. Children start with the signal's default.
+pub(crate) fn survive_broken_pipes() {
+    // SAFETY: ignoring a signal installs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 /// The command that starts `program` with `args`, under `vmmc run` if it is to be enabled.
 pub(crate) fn command(enabled: Enabled, program: &str, args: &[&str]) -> Result<Command> {
     let settings: &[&str] = match enabled {
@@ -114,15 +120,19 @@ impl Worker {
         }
     }
 
-    /// Its first line on standard error, without what a backtrace may add. It is not read to their end: a broker that it started may hold that open.
+    /// Its first line on standard error, without what a backtrace may add. It is not read to its end: a broker that it
+    /// started may hold that open.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let lines = || self.errors.recv_timeout(Duration::from_millis(100)).ok();
+        let line = std::iter::from_fn(lines).find(|line| !line.trim().is_empty())?;
+        Some(line.trim().trim_start_matches("vmmc: ").trim_start_matches("Error: ").to_owned())
+    }
+
     fn why_it_ended(&mut self) -> anyhow::Error {
-        let mut first = None;
-        while let Ok(line) = self.errors.recv_timeout(Duration::from_millis(100)) {
-            first = first.or_else(|| Some(line).filter(|line| !line.trim().is_empty()));
-        }
+        let complaint = self.complaint();
         let _ = self.child.kill();
-        match (first, self.child.wait()) {
-            (Some(line), _) => anyhow!("{}", line.trim().trim_start_matches("Error: ")),
+        match (complaint, self.child.wait()) {
+            (Some(line), _) => anyhow!(line),
             (None, Ok(status)) => anyhow!("it ended by itself, {status}"),
             (None, Err(error)) => error.into(),
         }

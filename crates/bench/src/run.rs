@@ -1,6 +1,7 @@
 //! From the options to the tables: steps in rounds, one after another.
 
 use std::fs;
+use std::io::{Write, stdout};
 
 use anyhow::{Context, Result, bail};
 
@@ -10,6 +11,7 @@ use crate::model::{Case, Results, Sample};
 use crate::options::Options;
 use crate::pair;
 use crate::plan::{Plan, Step};
+use crate::process;
 use crate::progress::Progress;
 use crate::report::{self, show};
 
@@ -17,6 +19,7 @@ use crate::report::{self, show};
 type Measurement = (Vec<Sample>, Vec<String>);
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    process::survive_broken_pipes();
     let plan = Plan::new(options, if options.pin { machine::two_processors() } else { None });
     if plan.steps.is_empty() {
         bail!("this benchmark does not use the roads that were chosen");
@@ -27,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let machine = Machine::look();
     let results = measure(&plan);
     let targets = report::targets(&results);
-    print!("{}", report::text(&machine, &results, &targets));
+    stdout().write_all(report::text(&machine, &results, &targets).as_bytes())?;
     if let Some(path) = &options.json {
         let json = report::json(&machine, &plan, &results, &targets)?;
         fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;

@@ -22,7 +22,7 @@ pub(crate) fn nginx(road: Road, plan: &Plan) -> Result<(Vec<Sample>, Vec<String>
     let file = format!("{place}/nginx.conf");
     fs::write(&file, configuration(&place, port))?;
     let arguments = ["-p", &place, "-c", &file, "-e", &format!("{place}/log")];
-    let server = Server::start(command(enabled(road), &server, &arguments)?, &directory, port)?;
+    let server = Server::start(enabled(road), &server, &arguments, &directory, port)?;
     let seconds = format!("{}s", (plan.seconds * 4.0).ceil().max(1.0));
     let load = ["-t", "1", "-c", "64", "-d", &seconds, &format!("http://127.0.0.1:{port}/file")];
     let load = command(enabled(road), &client, &load)?;

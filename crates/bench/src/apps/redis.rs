@@ -21,7 +21,7 @@ pub(crate) fn redis(road: Road, plan: &Plan) -> Result<(Vec<Sample>, Vec<String>
     let (directory, port) = (Directory::new("redis")?, free_port()?.to_string());
     let place = directory.path().to_string_lossy().into_owned();
     let settings = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--dir", &place];
-    let server = Server::start(command(enabled(road), &server, &settings)?, &directory, port.parse()?)?;
+    let server = Server::start(enabled(road), &server, &settings, &directory, port.parse()?)?;
     let requests = ((plan.seconds.max(0.2) * REQUESTS_PER_SECOND) as u64).to_string();
     let load = ["-h", "127.0.0.1", "-p", &port, "-t", "get,set", "-c", "50", "-n", &requests, "--csv"];
     let load = command(enabled(road), &client, &load)?;

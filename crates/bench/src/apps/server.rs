@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::shown;
+use crate::accelerated::library_loaded;
+use crate::process::{Enabled, command, shown};
 
 /// How long a server may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -67,7 +68,8 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts it and waits until it answers on `port`; its output goes to the directory's `log`.
-    pub(super) fn start(mut command: Command, directory: &Directory, port: u16) -> Result<Self> {
+    pub(super) fn start(enabled: Enabled, program: &str, args: &[&str], directory: &Directory, port: u16) -> Result<Self> {
+        let mut command = command(enabled, program, args)?;
         let log = fs::File::create(directory.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("cannot start {}", shown(&command)))?;
@@ -79,6 +81,9 @@ impl Server {
             }
             ensure!(Instant::now() < deadline, "the server does not listen");
             sleep(Duration::from_millis(20));
+        }
+        if enabled != Enabled::No && !library_loaded(server.pid()) {
+            bail!("unavailable: libvmmc.so is not in {program}");
         }
         Ok(server)
     }

@@ -16,6 +16,9 @@ const HEADER: u32 = 40;
 const NAMES: u32 = 190;
 const FONT: &str = "sans-serif";
 
+/// Roads that are measured with one size only, beside a line that they would hide.
+const SINGLE_SIZE: [Road; 3] = [Road::VmmcAsleep, Road::VmmcClient, Road::VmmcServer];
+
 /// A road's points: size and value.
 struct Line {
     road: Road,
@@ -48,7 +51,8 @@ fn lines(results: &Results, test: Test) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for series in results.sorted() {
         let case = series.case;
-        let (true, Some(median)) = (case.test == test && case.size > 0, series.median) else { continue };
+        let drawn = case.test == test && !SINGLE_SIZE.contains(&case.road);
+        let (true, Some(median)) = (drawn, series.median) else { continue };
         let point = (case.size as f64, median);
         match lines.iter_mut().find(|line| line.road == case.road) {
             Some(line) => line.points.push(point),

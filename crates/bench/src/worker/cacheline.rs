@@ -1,12 +1,11 @@
 //! The bare cache-line round trip: one word each way, each on a line of its own, both ends spinning. No socket, no data.
 
-use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 
 use super::system::SharedWords;
-use super::{begin, done, listening, measure};
+use super::{begin, done, listening, measure, spin};
 use crate::job::Job;
 
 const THERE: usize = 0;
@@ -44,11 +43,5 @@ pub(super) fn call(job: &Job) -> Result<()> {
 }
 
 fn await_change(word: &AtomicU64, known: u64) -> u64 {
-    loop {
-        let value = word.load(Ordering::Acquire);
-        if value != known {
-            return value;
-        }
-        hint::spin_loop();
-    }
+    spin::until(|| Some(word.load(Ordering::Acquire)).filter(|value| *value != known))
 }

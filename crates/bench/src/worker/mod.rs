@@ -12,6 +12,7 @@ mod measure;
 mod pingpong;
 mod raw;
 mod socket;
+mod spin;
 mod stream;
 mod system;
 

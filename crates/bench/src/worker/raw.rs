@@ -4,7 +4,6 @@
 //! ring in pieces, so that the receiver copies one piece out while the sender writes the next.
 
 use std::fs::File;
-use std::hint;
 use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +11,7 @@ use vmmc_contract::{Export, Import};
 use vmmc_shm::{Segment, ShmExport, ShmImport};
 
 use super::stream::timed;
-use super::{begin, done, listening, measure};
+use super::{begin, done, listening, measure, spin};
 use crate::job::Job;
 
 /// Bytes put so far (or, of letters, their number); [`LAST`] at the end.
@@ -63,8 +62,9 @@ impl End {
         while !message.is_empty() {
             let at = self.put as usize % CAPACITY;
             let length = message.len().min(PIECE).min(CAPACITY - at);
-            while self.put + length as u64 - self.credit > CAPACITY as u64 {
-                self.credit = self.incoming.load(CREDIT);
+            let needed = (self.put + length as u64).saturating_sub(CAPACITY as u64);
+            if self.credit < needed {
+                self.credit = spin::until(|| self.credit_of(needed));
             }
             let (piece, rest) = message.split_at(length);
             self.outgoing.write(RING + at, piece)?;
@@ -115,9 +115,8 @@ impl End {
         if tail == self.taken && self.reported < self.taken {
             self.report()?;
         }
-        while tail == self.taken {
-            hint::spin_loop();
-            tail = self.incoming.load(TAIL);
+        if tail == self.taken {
+            tail = spin::until(|| Some(self.incoming.load(TAIL)).filter(|tail| *tail != self.taken));
         }
         Ok(tail)
     }
@@ -127,11 +126,14 @@ impl End {
         Ok(self.outgoing.store(CREDIT, self.taken)?)
     }
 
+    /// What the peer has consumed, if that is at least `needed`.
+    fn credit_of(&self, needed: u64) -> Option<u64> {
+        Some(self.incoming.load(CREDIT)).filter(|credit| *credit >= needed)
+    }
+
     /// Waits until the peer has consumed everything, and ends its loop.
     fn finish(&mut self) -> Result<()> {
-        while self.incoming.load(CREDIT) < self.put {
-            hint::spin_loop();
-        }
+        spin::until(|| self.credit_of(self.put));
         Ok(self.outgoing.store(TAIL, LAST)?)
     }
 }
@@ -141,9 +143,7 @@ fn open() -> Result<End> {
     let (segment, fd) = Segment::create(2 * WINDOW)?;
     listening(&format!("/proc/{}/fd/{fd}", std::process::id()))?;
     let end = End::new(&segment, 0)?;
-    while end.incoming.load(TAIL) == 0 {
-        hint::spin_loop();
-    }
+    spin::until(|| Some(end.incoming.load(TAIL)).filter(|tail| *tail != 0));
     Ok(end)
 }
 
