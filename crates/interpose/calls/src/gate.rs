@@ -46,7 +46,10 @@ mod tests {
 
     #[test]
     fn a_symbol_that_nobody_knows_is_undecided() {
-        assert_eq!(undecided(&BTreeSet::from(["read", "strlen", "read_a_descriptor_newly"])), ["read_a_descriptor_newly"]);
+        assert_eq!(
+            undecided(&BTreeSet::from(["read", "strlen", "read_a_descriptor_newly"])),
+            ["read_a_descriptor_newly"]
+        );
     }
 
     #[test]

@@ -45,7 +45,16 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate, in the order in which they are explained.
-    pub const ALL: &[Self] = &[Self::Ring, Self::Passes, Self::MovesBackFirst, Self::Makes, Self::Noted, Self::Closes, Self::Forks, Self::Ends];
+    pub const ALL: &[Self] = &[
+        Self::Ring,
+        Self::Passes,
+        Self::MovesBackFirst,
+        Self::Makes,
+        Self::Noted,
+        Self::Closes,
+        Self::Forks,
+        Self::Ends,
+    ];
 
     /// Its name in the documentation.
     #[must_use]
@@ -71,7 +80,9 @@ impl Fate {
             Self::MovesBackFirst => "the connection's streams go to the kernel road for good, then the kernel does it",
             Self::Makes => "the kernel does it, and the library takes note of the new descriptor",
             Self::Noted => "the kernel does it, and the library takes note of what changed",
-            Self::Closes => "the library lets go of the connection, then the kernel closes it; the library's own descriptors are spared",
+            Self::Closes => {
+                "the library lets go of the connection, then the kernel closes it; the library's own descriptors are spared"
+            }
             Self::Forks => "the process becomes two, which hold the same connections and go on with them",
             Self::Ends => "doorbells are taken out of the kernel's queues, then the process ends",
         }
@@ -104,7 +115,15 @@ pub enum Class {
 impl Class {
     /// Every class, in the documentation's order.
     pub const ALL: &[Self] = &[
-        Self::Data, Self::Wait, Self::Lifecycle, Self::Options, Self::Process, Self::Makers, Self::Stdio, Self::Files, Self::Relics,
+        Self::Data,
+        Self::Wait,
+        Self::Lifecycle,
+        Self::Options,
+        Self::Process,
+        Self::Makers,
+        Self::Stdio,
+        Self::Files,
+        Self::Relics,
     ];
 
     /// Its heading.

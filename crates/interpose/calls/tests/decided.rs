@@ -9,7 +9,8 @@ use std::fs;
 /// Where the running C library stands.
 fn c_library() -> Vec<u8> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("/libc.so")).unwrap();
+    let path =
+        maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("/libc.so")).unwrap();
     fs::read(path).unwrap()
 }
 
@@ -27,7 +28,9 @@ fn functions(file: &[u8]) -> BTreeSet<&str> {
     };
     symbols
         .enumerate()
-        .filter(|(index, symbol)| !symbol.is_undefined(endian) && matches!(symbol.st_type(), STT_FUNC | STT_GNU_IFUNC) && public(*index))
+        .filter(|(index, symbol)| {
+            !symbol.is_undefined(endian) && matches!(symbol.st_type(), STT_FUNC | STT_GNU_IFUNC) && public(*index)
+        })
         .map(|(_, symbol)| std::str::from_utf8(symbol.name(endian, symbols.strings()).unwrap()).unwrap())
         .collect()
 }

@@ -1,5 +1,4 @@
-//! Pointers and lengths become slices. Whatever the kernel would refuse becomes `None`, and the kernel then says so itself;
-//! so does a call for no bytes at all.
+//! Pointers and lengths become slices. Whatever the kernel would refuse becomes `None`, and the kernel then says so itself.
 
 use core::ffi::c_void;
 use libc::{iovec, timespec, timeval};
@@ -15,7 +14,7 @@ const PIECES_FEW: usize = 16;
 const NANOSECONDS: i64 = 1_000_000_000;
 const MICROSECONDS: i64 = 1_000_000;
 
-/// The program's `len` bytes at `buf`, to read.
+/// The program's `len` bytes at `buf`, to read; at least one.
 ///
 /// # Safety
 /// They are readable for `'a`, unless `buf` is null.
@@ -26,7 +25,7 @@ pub(crate) unsafe fn bytes<'a>(buf: *const c_void, len: usize) -> Option<&'a [u8
     usable.then(|| unsafe { core::slice::from_raw_parts(buf.cast(), len.min(BYTES_MAX)) })
 }
 
-/// The program's `len` bytes at `buf`, to write.
+/// The program's `len` bytes at `buf`, to write; at least one.
 ///
 /// # Safety
 /// They are writable for `'a` and nobody else's, unless `buf` is null.
@@ -45,6 +44,15 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
+    /// Those of a call that wants at least one byte moved.
+    ///
+    /// # Safety
+    /// As for [`Pieces::new`].
+    pub(crate) unsafe fn some(vector: *const iovec, count: usize) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::new(vector, count) }.filter(|pieces| pieces.count != 0)
+    }
+
     /// # Safety
     /// `vector` points to `count` readable `iovec`s, and they to their bytes, unless null.
     pub(crate) unsafe fn new(vector: *const iovec, count: usize) -> Option<Self> {
@@ -71,7 +79,12 @@ impl Pieces {
             }
             pieces.count += 1;
         }
-        (pieces.count != 0).then_some(pieces)
+        Some(pieces)
+    }
+
+    /// Whether there is no byte among them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     fn used(&self) -> &[iovec] {
@@ -87,7 +100,8 @@ impl Pieces {
 
     /// To receive into.
     pub(crate) fn as_slices_mut(&mut self) -> &mut [IoSliceMut<'_>] {
-        let used = if self.many.is_empty() { self.few.get_mut(..self.count).unwrap_or(&mut []) } else { &mut self.many };
+        let used =
+            if self.many.is_empty() { self.few.get_mut(..self.count).unwrap_or(&mut []) } else { &mut self.many };
         // SAFETY: `IoSliceMut` is guaranteed to have iovec's ABI; the bases are not null and writable, by `new`'s contract.
         unsafe { core::slice::from_raw_parts_mut(used.as_mut_ptr().cast(), used.len()) }
     }

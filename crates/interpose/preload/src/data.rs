@@ -32,7 +32,13 @@ real! {
 /// Flags of send(2) that the socket room knows, or that mean nothing to TCP.
 const SEND_FLAGS: c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_MORE | libc::MSG_EOR | libc::MSG_CONFIRM;
 /// Likewise of recv(2); it is also what `recvmmsg` may add.
-const RECV_FLAGS: c_int = libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC | libc::MSG_WAITFORONE;
+const RECV_FLAGS: c_int = libc::MSG_DONTWAIT
+    | libc::MSG_WAITALL
+    | libc::MSG_PEEK
+    | libc::MSG_TRUNC
+    | libc::MSG_NOSIGNAL
+    | libc::MSG_CMSG_CLOEXEC
+    | libc::MSG_WAITFORONE;
 /// They concern no byte of the stream, or a connection that is not yet one.
 const BESIDE_STREAM: c_int = libc::MSG_ERRQUEUE | libc::MSG_FASTOPEN;
 /// The kernel refuses a longer address (`struct sockaddr_storage`).
@@ -98,7 +104,7 @@ pub(crate) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, count: usiz
 pub(crate) unsafe extern "C" fn readv(fd: c_int, vector: *const iovec, count: c_int) -> ssize_t {
     if is_tracked(fd)
         // SAFETY: the program's arguments.
-        && let Some(mut pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::new(vector, count) })
+        && let Some(mut pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
         && let Some(result) = asked(|| room::data::recv(fd, pieces.as_slices_mut(), 0))
     {
         return result;
@@ -111,7 +117,7 @@ pub(crate) unsafe extern "C" fn readv(fd: c_int, vector: *const iovec, count: c_
 pub(crate) unsafe extern "C" fn writev(fd: c_int, vector: *const iovec, count: c_int) -> ssize_t {
     if is_tracked(fd)
         // SAFETY: the program's arguments.
-        && let Some(pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::new(vector, count) })
+        && let Some(pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
         && let Some(result) = asked(|| room::data::send(fd, pieces.as_slices(), 0))
     {
         return result;
@@ -122,11 +128,17 @@ pub(crate) unsafe extern "C" fn writev(fd: c_int, vector: *const iovec, count: c
 
 /// With offset -1 it is `readv`; a socket refuses any other.
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn preadv2(fd: c_int, vector: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t {
+pub(crate) unsafe extern "C" fn preadv2(
+    fd: c_int,
+    vector: *const iovec,
+    count: c_int,
+    offset: off_t,
+    flags: c_int,
+) -> ssize_t {
     if offset == -1
         && let Some(message_flags) = vector_flags(fd, flags)
         // SAFETY: the program's arguments.
-        && let Some(mut pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::new(vector, count) })
+        && let Some(mut pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
         && let Some(result) = asked(|| room::data::recv(fd, pieces.as_slices_mut(), message_flags))
     {
         return result;
@@ -137,11 +149,17 @@ pub(crate) unsafe extern "C" fn preadv2(fd: c_int, vector: *const iovec, count: 
 
 /// With offset -1 it is `writev`; a socket refuses any other.
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn pwritev2(fd: c_int, vector: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t {
+pub(crate) unsafe extern "C" fn pwritev2(
+    fd: c_int,
+    vector: *const iovec,
+    count: c_int,
+    offset: off_t,
+    flags: c_int,
+) -> ssize_t {
     if offset == -1
         && let Some(message_flags) = vector_flags(fd, flags)
         // SAFETY: the program's arguments.
-        && let Some(pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::new(vector, count) })
+        && let Some(pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
         && let Some(result) = asked(|| room::data::send(fd, pieces.as_slices(), message_flags))
     {
         return result;
@@ -175,7 +193,14 @@ pub(crate) unsafe extern "C" fn recv(fd: c_int, buf: *mut c_void, len: usize, fl
 
 /// TCP knows no sender's address: the kernel then reports one of no length.
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn recvfrom(fd: c_int, buf: *mut c_void, len: usize, flags: c_int, address: *mut sockaddr, address_len: *mut socklen_t) -> ssize_t {
+pub(crate) unsafe extern "C" fn recvfrom(
+    fd: c_int,
+    buf: *mut c_void,
+    len: usize,
+    flags: c_int,
+    address: *mut sockaddr,
+    address_len: *mut socklen_t,
+) -> ssize_t {
     if is_tracked(fd) && !address.is_null() && address_len.is_null() {
         return fail(libc::EFAULT);
     }
@@ -200,9 +225,18 @@ unsafe fn received(fd: c_int, buf: *mut c_void, len: usize, flags: c_int) -> Opt
     // SAFETY: the program's arguments.
     match unsafe { bytes_mut(buf, len) } {
         Some(place) => asked(|| room::data::recv(fd, &mut [IoSliceMut::new(place)], flags)),
-        None if flags & libc::MSG_TRUNC != 0 && len != 0 => discarded(fd, len, flags),
+        None if len == 0 => awaited(fd, flags),
+        None if flags & libc::MSG_TRUNC != 0 => discarded(fd, len, flags),
         None => None,
     }
+}
+
+/// A receive of no bytes waits until there is one, or an end or an error.
+#[cold]
+pub(crate) fn awaited(fd: c_int, flags: c_int) -> Option<ssize_t> {
+    let mut byte = [0_u8];
+    let flags = flags & !(libc::MSG_TRUNC | libc::MSG_WAITALL) | libc::MSG_PEEK;
+    asked(|| room::data::recv(fd, &mut [IoSliceMut::new(&mut byte)], flags)).map(|result| result.min(0))
 }
 
 /// `recv(fd, NULL, len, MSG_TRUNC)`: TCP throws `len` bytes away.
@@ -228,7 +262,14 @@ pub(crate) unsafe extern "C" fn send(fd: c_int, buf: *const c_void, len: usize, 
 
 /// A connection ignores the address, if it is one.
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn sendto(fd: c_int, buf: *const c_void, len: usize, flags: c_int, address: *const sockaddr, address_len: socklen_t) -> ssize_t {
+pub(crate) unsafe extern "C" fn sendto(
+    fd: c_int,
+    buf: *const c_void,
+    len: usize,
+    flags: c_int,
+    address: *const sockaddr,
+    address_len: socklen_t,
+) -> ssize_t {
     if (address.is_null() || address_len <= ADDRESS_MAX)
         && sends(fd, flags)
         // SAFETY: the program's arguments.
@@ -255,7 +296,15 @@ unsafe extern "C" fn __recv_chk(fd: c_int, buf: *mut c_void, len: usize, capacit
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn __recvfrom_chk(fd: c_int, buf: *mut c_void, len: usize, capacity: usize, flags: c_int, address: *mut sockaddr, address_len: *mut socklen_t) -> ssize_t {
+unsafe extern "C" fn __recvfrom_chk(
+    fd: c_int,
+    buf: *mut c_void,
+    len: usize,
+    capacity: usize,
+    flags: c_int,
+    address: *mut sockaddr,
+    address_len: *mut socklen_t,
+) -> ssize_t {
     if len > capacity {
         // SAFETY: the program's arguments.
         return unsafe { real::__recvfrom_chk(fd, buf, len, capacity, flags, address, address_len) };
@@ -268,7 +317,9 @@ unsafe extern "C" fn __recvfrom_chk(fd: c_int, buf: *mut c_void, len: usize, cap
 pub(crate) unsafe extern "C" fn sendfile(out: c_int, input: c_int, offset: *mut off_t, count: usize) -> ssize_t {
     move_back(input, Reason::KERNEL_FEATURE);
     // SAFETY: the program's arguments.
-    if is_tracked(out) && let Some(result) = asked(|| room::data::sendfile(out, input, unsafe { offset.as_mut() }, count)) {
+    if is_tracked(out)
+        && let Some(result) = asked(|| room::data::sendfile(out, input, unsafe { offset.as_mut() }, count))
+    {
         return result;
     }
     // SAFETY: the program's arguments.
@@ -277,7 +328,14 @@ pub(crate) unsafe extern "C" fn sendfile(out: c_int, input: c_int, offset: *mut 
 
 /// Pages move within the kernel: both ends go there.
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn splice(input: c_int, input_offset: *mut i64, out: c_int, out_offset: *mut i64, len: usize, flags: u32) -> ssize_t {
+pub(crate) unsafe extern "C" fn splice(
+    input: c_int,
+    input_offset: *mut i64,
+    out: c_int,
+    out_offset: *mut i64,
+    len: usize,
+    flags: u32,
+) -> ssize_t {
     move_back(input, Reason::KERNEL_FEATURE);
     move_back(out, Reason::KERNEL_FEATURE);
     // SAFETY: the program's arguments.

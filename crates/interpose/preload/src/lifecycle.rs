@@ -4,9 +4,9 @@ use crate::answer::{asked, errno, fail, told};
 use crate::real::{also, real};
 use core::ffi::{c_int, c_uint};
 use libc::{sockaddr, socklen_t};
+use vmmc_protocol::Reason;
 use vmmc_socket::Ending;
 use vmmc_socket::lifecycle as room;
-use vmmc_protocol::Reason;
 
 real! {
     fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
@@ -114,7 +114,9 @@ pub(crate) unsafe extern "C" fn dup(fd: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
-    if old != new && let Some(result) = before_replace(old, new) {
+    if old != new
+        && let Some(result) = before_replace(old, new)
+    {
         return result;
     }
     // SAFETY: no memory is involved.
@@ -137,7 +139,8 @@ fn before_replace(old: c_int, new: c_int) -> Option<c_int> {
     if room::is_internal(old) {
         return Some(fail(libc::EBADF) as c_int);
     }
-    asked(|| if room::is_tracked(new) && !is_open(old) { Ending::Bypass } else { room::before_replace(new) }).map(|result| result as c_int)
+    asked(|| if room::is_tracked(new) && !is_open(old) { Ending::Bypass } else { room::before_replace(new) })
+        .map(|result| result as c_int)
 }
 
 /// Whether the descriptor is open.

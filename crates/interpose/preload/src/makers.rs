@@ -34,6 +34,7 @@ makers! {
     fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
     fn __openat_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int;
     fn __openat64_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int;
+    fn openat2(directory: c_int, path: *const c_char, how: *const c_void, size: size_t) -> c_int;
     fn creat(path: *const c_char, mode: mode_t) -> c_int;
     fn creat64(path: *const c_char, mode: mode_t) -> c_int;
     fn open_by_handle_at(mount: c_int, handle: *mut c_void, flags: c_int) -> c_int;

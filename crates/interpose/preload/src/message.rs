@@ -2,8 +2,8 @@
 
 use crate::answer::asked;
 use crate::arguments::{Pieces, timeout};
-use crate::data::{receives, sends};
-use crate::descriptors_in_flight::{before_passing, after_receiving};
+use crate::data::{awaited, receives, sends};
+use crate::descriptors_in_flight::{after_receiving, before_passing};
 use crate::lifecycle::move_back;
 use crate::real::real;
 use core::ffi::{c_int, c_uint};
@@ -34,7 +34,7 @@ pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags
             move_back(fd, Reason::KERNEL_FEATURE);
         } else if sends(fd, flags)
             // SAFETY: the program's message.
-            && let Some(pieces) = unsafe { Pieces::new(given.msg_iov, given.msg_iovlen) }
+            && let Some(pieces) = unsafe { Pieces::some(given.msg_iov, given.msg_iovlen) }
             && let Some(result) = asked(|| room::data::send(fd, pieces.as_slices(), flags))
         {
             return result;
@@ -51,7 +51,7 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         && let Some(given) = unsafe { message.as_mut() }
         // SAFETY: the program's message.
         && let Some(mut pieces) = unsafe { Pieces::new(given.msg_iov, given.msg_iovlen) }
-        && let Some(result) = asked(|| room::data::recv(fd, pieces.as_slices_mut(), flags))
+        && let Some(result) = received(fd, &mut pieces, flags)
     {
         if result >= 0 {
             describe_stream(given, flags);
@@ -65,6 +65,10 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         unsafe { after_receiving(&*message) };
     }
     result
+}
+
+fn received(fd: c_int, pieces: &mut Pieces, flags: c_int) -> Option<ssize_t> {
+    if pieces.is_empty() { awaited(fd, flags) } else { asked(|| room::data::recv(fd, pieces.as_slices_mut(), flags)) }
 }
 
 /// What the kernel says of a TCP message beside its data: nothing.
@@ -102,7 +106,13 @@ pub(crate) unsafe extern "C" fn sendmmsg(fd: c_int, messages: *mut mmsghdr, coun
 
 /// As the kernel, it looks at the time only between messages.
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn recvmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, time: *mut timespec) -> c_int {
+pub(crate) unsafe extern "C" fn recvmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+    time: *mut timespec,
+) -> c_int {
     // SAFETY: the program's arguments.
     let (given, limit) = unsafe { (slice(messages, count), timeout(time)) };
     let (true, Some(given), Some(limit)) = (is_tracked(fd), given, limit) else {

@@ -22,7 +22,9 @@ real! {
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
-    if is_tracked(fd) && let Some(result) = asked(|| room::shutdown(fd, how)) {
+    if is_tracked(fd)
+        && let Some(result) = asked(|| room::shutdown(fd, how))
+    {
         return result as c_int;
     }
     // SAFETY: no memory is involved.
@@ -30,7 +32,13 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int {
+pub(crate) unsafe extern "C" fn setsockopt(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *const c_void,
+    len: socklen_t,
+) -> c_int {
     if is_tracked(fd)
         && i32::try_from(len).is_ok()
         // SAFETY: the program's arguments.
@@ -44,7 +52,13 @@ pub(crate) unsafe extern "C" fn setsockopt(fd: c_int, level: c_int, name: c_int,
 }
 
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn getsockopt(fd: c_int, level: c_int, name: c_int, value: *mut c_void, len: *mut socklen_t) -> c_int {
+pub(crate) unsafe extern "C" fn getsockopt(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *mut c_void,
+    len: *mut socklen_t,
+) -> c_int {
     if is_tracked(fd)
         // SAFETY: null or the program's.
         && let Some(length) = unsafe { len.as_mut() }
@@ -63,7 +77,9 @@ pub(crate) unsafe extern "C" fn getsockopt(fd: c_int, level: c_int, name: c_int,
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn sockatmark(fd: c_int) -> c_int {
-    if is_tracked(fd) && let Some(result) = asked(|| room::at_mark(fd)) {
+    if is_tracked(fd)
+        && let Some(result) = asked(|| room::at_mark(fd))
+    {
         return result as c_int;
     }
     // SAFETY: no memory is involved.

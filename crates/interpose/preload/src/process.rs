@@ -46,7 +46,15 @@ unsafe extern "C" fn _Fork() -> pid_t {
 
 /// Without shared memory it is a fork, whose child starts elsewhere. With it, a thread or a child that is about to execute.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn clone(entry: Option<Entry>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: usize, tls: usize, child_tid: usize) -> c_int {
+unsafe extern "C" fn clone(
+    entry: Option<Entry>,
+    stack: *mut c_void,
+    flags: c_int,
+    argument: *mut c_void,
+    parent_tid: usize,
+    tls: usize,
+    child_tid: usize,
+) -> c_int {
     let (Some(given), false, 0) = (entry, stack.is_null(), flags & libc::CLONE_VM) else {
         // SAFETY: the program's arguments.
         return unsafe { real::clone(entry, stack, flags, argument, parent_tid, tls, child_tid) };
@@ -54,7 +62,8 @@ unsafe extern "C" fn clone(entry: Option<Entry>, stack: *mut c_void, flags: c_in
     let mut child = Child { entry: given, argument };
     let child = (&raw mut child).cast();
     // SAFETY: the program's arguments but for the entry, whose own argument the child finds in its copy of this frame.
-    around_fork(|| unsafe { real::clone(Some(enter_child), stack, flags, child, parent_tid, tls, child_tid) } as isize) as c_int
+    around_fork(|| unsafe { real::clone(Some(enter_child), stack, flags, child, parent_tid, tls, child_tid) } as isize)
+        as c_int
 }
 
 struct Child {
@@ -106,7 +115,12 @@ unsafe fn streams_to_null() -> c_int {
 
 /// The C library's own would fork past us.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn forkpty(master: *mut c_int, name: *mut c_char, termios: *const c_void, size: *const c_void) -> pid_t {
+unsafe extern "C" fn forkpty(
+    master: *mut c_int,
+    name: *mut c_char,
+    termios: *const c_void,
+    size: *const c_void,
+) -> pid_t {
     let (mut ours, mut childs) = (-1, -1);
     // SAFETY: the program's arguments, and descriptors of our own making.
     unsafe {
@@ -135,7 +149,13 @@ unsafe extern "C" fn forkpty(master: *mut c_int, name: *mut c_char, termios: *co
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn openpty(master: *mut c_int, slave: *mut c_int, name: *mut c_char, termios: *const c_void, size: *const c_void) -> c_int {
+unsafe extern "C" fn openpty(
+    master: *mut c_int,
+    slave: *mut c_int,
+    name: *mut c_char,
+    termios: *const c_void,
+    size: *const c_void,
+) -> c_int {
     // SAFETY: the program's arguments.
     let result = unsafe { real::openpty(master, slave, name, termios, size) };
     if result == 0 {

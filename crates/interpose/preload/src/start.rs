@@ -9,8 +9,20 @@ use vmmc_socket::process::before_exit;
 extern "C" fn start() {
     let own = real::ALL;
     let rooms = [
-        data::real::ALL, message::real::ALL, wait::real::ALL, lifecycle::real::ALL, options::real::ALL, process::real::ALL, exec::real::ALL,
-        spawn::real::ALL, spawn::action_real::ALL, makers::real::ALL, stdio::real::ALL, aio::real::ALL, detour::ALL, syscall::real::ALL,
+        data::real::ALL,
+        message::real::ALL,
+        wait::real::ALL,
+        lifecycle::real::ALL,
+        options::real::ALL,
+        process::real::ALL,
+        exec::real::ALL,
+        spawn::real::ALL,
+        spawn::action_real::ALL,
+        makers::real::ALL,
+        stdio::real::ALL,
+        aio::real::ALL,
+        detour::ALL,
+        syscall::real::ALL,
     ];
     for symbol in rooms.into_iter().flatten().chain(own) {
         symbol.resolve();

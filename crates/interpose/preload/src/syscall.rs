@@ -7,7 +7,9 @@ use crate::message::{recvmmsg, recvmsg, sendmmsg, sendmsg};
 use crate::options::{fcntl, getsockopt, ioctl, setsockopt, shutdown};
 use crate::process::around_fork;
 use crate::real::real;
-use crate::wait::{epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2, epoll_wait, poll, ppoll, pselect, select};
+use crate::wait::{
+    epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2, epoll_wait, poll, ppoll, pselect, select,
+};
 use crate::{data, exec};
 use core::ffi::{c_int, c_long, c_uint};
 use vmmc_socket::process::before_exit;
@@ -21,15 +23,21 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
     let arguments = [a, b, c, d, e, f];
     // SAFETY: the program's arguments, of the call that the number names.
     unsafe {
-        if let Some(result) = moves_bytes(number, arguments).or_else(|| waits(number, arguments)).or_else(|| manages(number, arguments)) {
+        if let Some(result) =
+            moves_bytes(number, arguments).or_else(|| waits(number, arguments)).or_else(|| manages(number, arguments))
+        {
             return result as c_long;
         }
         let pass = || real::syscall(number, a, b, c, d, e, f);
         match number {
             libc::SYS_exit_group => told(before_exit),
-            libc::SYS_fork | libc::SYS_vfork => return around_fork(|| real::syscall(libc::SYS_fork, 0, 0, 0, 0, 0, 0) as isize) as c_long,
+            libc::SYS_fork | libc::SYS_vfork => {
+                return around_fork(|| real::syscall(libc::SYS_fork, 0, 0, 0, 0, 0, 0) as isize) as c_long;
+            }
             libc::SYS_clone if a & libc::CLONE_VM as usize == 0 => return around_fork(|| pass() as isize) as c_long,
-            libc::SYS_clone3 if b >= size_of::<u64>() && *(a as *const u64) & libc::CLONE_VM as u64 == 0 => return around_fork(|| pass() as isize) as c_long,
+            libc::SYS_clone3 if b >= size_of::<u64>() && *(a as *const u64) & libc::CLONE_VM as u64 == 0 => {
+                return around_fork(|| pass() as isize) as c_long;
+            }
             _ => {}
         }
         let result = pass();
@@ -73,7 +81,14 @@ unsafe fn waits(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<isize>
             libc::SYS_poll => poll(a as _, b as _, c as c_int),
             libc::SYS_ppoll => ppoll(a as _, b as _, c as _, d as _),
             libc::SYS_select => select(fd, b as _, c as _, d as _, e as _),
-            libc::SYS_pselect6 => pselect(fd, b as _, c as _, d as _, e as _, if f == 0 { core::ptr::null() } else { *(f as *const *const libc::sigset_t) }),
+            libc::SYS_pselect6 => pselect(
+                fd,
+                b as _,
+                c as _,
+                d as _,
+                e as _,
+                if f == 0 { core::ptr::null() } else { *(f as *const *const libc::sigset_t) },
+            ),
             libc::SYS_epoll_create => epoll_create(fd),
             libc::SYS_epoll_create1 => epoll_create1(fd),
             libc::SYS_epoll_ctl => epoll_ctl(fd, b as c_int, c as c_int, d as _),
@@ -121,10 +136,31 @@ unsafe fn manages(number: c_long, [a, b, c, d, e, _]: [usize; 6]) -> Option<isiz
 fn makes(number: c_long) -> bool {
     matches!(
         number,
-        libc::SYS_open | libc::SYS_openat | libc::SYS_openat2 | libc::SYS_creat | libc::SYS_open_by_handle_at | libc::SYS_open_tree | libc::SYS_fsopen
-            | libc::SYS_fsmount | libc::SYS_fspick | libc::SYS_mq_open | libc::SYS_memfd_create | libc::SYS_memfd_secret | libc::SYS_eventfd
-            | libc::SYS_eventfd2 | libc::SYS_timerfd_create | libc::SYS_signalfd | libc::SYS_signalfd4 | libc::SYS_inotify_init
-            | libc::SYS_inotify_init1 | libc::SYS_fanotify_init | libc::SYS_pidfd_open | libc::SYS_pidfd_getfd | libc::SYS_perf_event_open
-            | libc::SYS_io_uring_setup | libc::SYS_userfaultfd | libc::SYS_landlock_create_ruleset
+        libc::SYS_open
+            | libc::SYS_openat
+            | libc::SYS_openat2
+            | libc::SYS_creat
+            | libc::SYS_open_by_handle_at
+            | libc::SYS_open_tree
+            | libc::SYS_fsopen
+            | libc::SYS_fsmount
+            | libc::SYS_fspick
+            | libc::SYS_mq_open
+            | libc::SYS_memfd_create
+            | libc::SYS_memfd_secret
+            | libc::SYS_eventfd
+            | libc::SYS_eventfd2
+            | libc::SYS_timerfd_create
+            | libc::SYS_signalfd
+            | libc::SYS_signalfd4
+            | libc::SYS_inotify_init
+            | libc::SYS_inotify_init1
+            | libc::SYS_fanotify_init
+            | libc::SYS_pidfd_open
+            | libc::SYS_pidfd_getfd
+            | libc::SYS_perf_event_open
+            | libc::SYS_io_uring_setup
+            | libc::SYS_userfaultfd
+            | libc::SYS_landlock_create_ruleset
     )
 }

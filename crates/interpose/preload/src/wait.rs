@@ -46,7 +46,12 @@ pub(crate) unsafe extern "C" fn poll(fds: *mut PollFd, count: nfds_t, time: c_in
 }
 
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn ppoll(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t) -> c_int {
+pub(crate) unsafe extern "C" fn ppoll(
+    fds: *mut PollFd,
+    count: nfds_t,
+    time: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
     // SAFETY: the program's arguments.
     let (given, limit, signals) = unsafe { (array(fds, count as usize), timeout(time), signal_set(mask)) };
     if let (Some(given), Some(limit)) = (given, limit)
@@ -66,7 +71,13 @@ unsafe extern "C" fn __poll_chk(fds: *mut PollFd, count: nfds_t, time: c_int, ca
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn __ppoll_chk(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t, capacity: usize) -> c_int {
+unsafe extern "C" fn __ppoll_chk(
+    fds: *mut PollFd,
+    count: nfds_t,
+    time: *const timespec,
+    mask: *const sigset_t,
+    capacity: usize,
+) -> c_int {
     if !fits(count, capacity) {
         // SAFETY: the program's arguments.
         return unsafe { real::__ppoll_chk(fds, count, time, mask, capacity) };
@@ -97,12 +108,22 @@ impl Sets<'_> {
             return None;
         }
         // SAFETY: aligned, apart from each other; null is left out, the rest is the program's.
-        Some(Self([read, write, except].map(|set| (!set.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(set, bits.div_ceil(64)) }))))
+        Some(Self(
+            [read, write, except].map(|set| {
+                (!set.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(set, bits.div_ceil(64)) })
+            }),
+        ))
     }
 }
 
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn select(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int {
+pub(crate) unsafe extern "C" fn select(
+    count: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+    time: *mut timeval,
+) -> c_int {
     // SAFETY: the program's arguments.
     let (sets, limit) = unsafe { (Sets::new(count, [read, write, except]), select_timeout(time)) };
     if let (Some(Sets([reads, writes, excepts])), Some(limit)) = (sets, limit) {
@@ -120,16 +141,27 @@ pub(crate) unsafe extern "C" fn select(count: c_int, read: *mut fd_set, write: *
 }
 
 fn as_timeval(time: Duration) -> timeval {
-    timeval { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_usec: i64::from(time.subsec_nanos() / NANOSECONDS_IN_MICROSECOND) }
+    timeval {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_usec: i64::from(time.subsec_nanos() / NANOSECONDS_IN_MICROSECOND),
+    }
 }
 
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn pselect(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *const timespec, mask: *const sigset_t) -> c_int {
+pub(crate) unsafe extern "C" fn pselect(
+    count: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+    time: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
     // SAFETY: the program's arguments.
     let (sets, limit, signals) = unsafe { (Sets::new(count, [read, write, except]), timeout(time), signal_set(mask)) };
     if let (Some(Sets([reads, writes, excepts])), Some(limit)) = (sets, limit) {
         let mut unasked = Duration::ZERO;
-        if let Some(result) = asked(|| room::wait::select(count, reads, writes, excepts, limit, signals, &mut unasked)) {
+        if let Some(result) = asked(|| room::wait::select(count, reads, writes, excepts, limit, signals, &mut unasked))
+        {
             return result as c_int;
         }
     }
@@ -178,7 +210,13 @@ pub(crate) unsafe extern "C" fn epoll_wait(epfd: c_int, events: *mut EpollEvent,
 }
 
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn epoll_pwait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int, mask: *const sigset_t) -> c_int {
+pub(crate) unsafe extern "C" fn epoll_pwait(
+    epfd: c_int,
+    events: *mut EpollEvent,
+    count: c_int,
+    time: c_int,
+    mask: *const sigset_t,
+) -> c_int {
     // SAFETY: the program's arguments.
     if let Some(result) = unsafe { waited(epfd, events, count, milliseconds(time), mask) } {
         return result;
@@ -188,7 +226,13 @@ pub(crate) unsafe extern "C" fn epoll_pwait(epfd: c_int, events: *mut EpollEvent
 }
 
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn epoll_pwait2(epfd: c_int, events: *mut EpollEvent, count: c_int, time: *const timespec, mask: *const sigset_t) -> c_int {
+pub(crate) unsafe extern "C" fn epoll_pwait2(
+    epfd: c_int,
+    events: *mut EpollEvent,
+    count: c_int,
+    time: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
     // SAFETY: the program's arguments.
     if let Some(result) = unsafe { timeout(time).and_then(|limit| waited(epfd, events, count, limit, mask)) } {
         return result;
@@ -198,7 +242,13 @@ pub(crate) unsafe extern "C" fn epoll_pwait2(epfd: c_int, events: *mut EpollEven
 }
 
 /// The socket room's epoll_wait(2); `None` if the call is the kernel's.
-unsafe fn waited(epfd: c_int, events: *mut EpollEvent, count: c_int, limit: Option<Duration>, mask: *const sigset_t) -> Option<c_int> {
+unsafe fn waited(
+    epfd: c_int,
+    events: *mut EpollEvent,
+    count: c_int,
+    limit: Option<Duration>,
+    mask: *const sigset_t,
+) -> Option<c_int> {
     // SAFETY: the program's arguments.
     let (places, signals) = unsafe { (array(events, usize::try_from(count).ok()?)?, signal_set(mask)) };
     asked(|| room::wait::epoll_wait(epfd, places, limit, signals)).map(|result| result as c_int)
