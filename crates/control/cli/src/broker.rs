@@ -1,6 +1,7 @@
 //! `vmmc broker`: the process that pairs the two ends of a connection and gives them memory.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, complain};
+use crate::runtime;
 use std::time::Duration;
 
 /// Run the broker, which pairs the two ends of a connection, in the foreground
@@ -21,13 +22,18 @@ pub(crate) struct Options {
     /// End when no program has been connected for this long
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_exit: Option<u64>,
-    /// Become independent of the caller: how `vmmc run` starts it
+    /// How `vmmc run` starts it: say nothing, and end when nobody has needed it for a good while
     #[arg(long, hide = true)]
     background: bool,
 }
 
 pub(crate) fn run(options: Options) -> Result<u8, Failure> {
-    let _idle = options.idle_exit.map(Duration::from_secs);
-    let _ = options.background;
-    Err(Failure::of_work("there is no broker yet"))
+    let dir = runtime::directory().map_err(Failure::of_input)?;
+    let idle_exit = options.idle_exit.map(Duration::from_secs).or(options.background.then_some(vmmc_broker::IDLE_EXIT));
+    let place = dir.display().to_string();
+    if !options.background {
+        complain(&format!("the broker serves {place}; Ctrl-C ends it"));
+    }
+    vmmc_broker::run(&vmmc_broker::Options { dir, idle_exit }).map_err(|error| Failure::of_work(format!("{place}: {error}")))?;
+    Ok(0)
 }

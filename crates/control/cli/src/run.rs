@@ -102,7 +102,7 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     if let Some(why) = verdict.why() {
         options.shortcoming(&format!("{} {why}; it runs unaccelerated, on the kernel's TCP", program.display()))?;
     }
-    let directory = runtime::directory();
+    let directory = runtime::directory().map_err(Failure::of_input)?;
     if let Err(why) = runtime::ensure_broker(&directory) {
         options.shortcoming(&format!("no broker: {why}; connections stay on the kernel's TCP until there is one"))?;
     }

@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{command, finish, vmmc};
+use common::{Place, command, finish, vmmc};
 
 #[test]
 fn every_check_has_a_verdict_and_failures_have_advice() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let mut doctor = command(&["doctor", "--json"]);
     let outcome = finish(doctor.env("VMMC_RUNTIME_DIR", directory.path()).env("VMMC_LIBRARY", "/nonexistent/libvmmc.so"));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
@@ -27,7 +27,7 @@ fn every_check_has_a_verdict_and_failures_have_advice() {
 #[test]
 fn a_directory_that_others_may_use_is_a_failure() {
     use std::os::unix::fs::PermissionsExt as _;
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).expect("opened");
     let mut doctor = command(&["doctor"]);
     let outcome = finish(doctor.env("VMMC_RUNTIME_DIR", directory.path()).env("VMMC_LIBRARY", "/nonexistent"));

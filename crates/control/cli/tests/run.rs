@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Outcome, VMMC, command, finish, harmless_library};
+use common::{Outcome, Place, VMMC, command, end_broker_at, finish, harmless_library};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ fn run_in(directory: &Path, arguments: &[&str]) -> Command {
 }
 
 fn run(arguments: &[&str]) -> Outcome {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     finish(&mut run_in(directory.path(), arguments))
 }
 
@@ -37,7 +37,7 @@ fn a_signal_is_the_command_s() {
 
 #[test]
 fn the_process_is_the_same_one() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let child = run_in(directory.path(), &["--", "sh", "-c", "echo $$"]).stdout(Stdio::piped()).spawn().expect("it starts");
     let pid = child.id();
     let output = child.wait_with_output().expect("it ends");
@@ -46,7 +46,7 @@ fn the_process_is_the_same_one() {
 
 #[test]
 fn arguments_are_kept_verbatim() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let words = ["", " ", "--profile", "--", "-q", "*", "a\nb", "$HOME", "--help"];
     for separator in [&["--"][..], &[]] {
         let mut run = run_in(directory.path(), separator);
@@ -60,7 +60,7 @@ fn arguments_are_kept_verbatim() {
 #[test]
 fn the_settings_reach_the_command() {
     let show = ["--", "sh", "-c", "echo $VMMC_PROFILE $VMMC_SPIN $VMMC_STRICT. $VMMC_RUNTIME_DIR $LD_PRELOAD"];
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let (library, place) = (harmless_library(), directory.path().display());
     let shown = |options: &[&str]| finish(&mut run_in(directory.path(), &[options, &show].concat())).output;
     assert_eq!(shown(&[]), format!("safe auto . {place} {}\n", library.display()));
@@ -70,7 +70,7 @@ fn the_settings_reach_the_command() {
 
 #[test]
 fn settings_in_the_environment_count_unless_an_option_says_otherwise() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let mut spin = run_in(directory.path(), &["--", "sh", "-c", "echo $VMMC_SPIN"]);
     assert_eq!(finish(spin.env("VMMC_SPIN", "7")).output, "7\n");
     let mut spin = run_in(directory.path(), &["--spin", "9", "--", "sh", "-c", "echo $VMMC_SPIN"]);
@@ -79,7 +79,7 @@ fn settings_in_the_environment_count_unless_an_option_says_otherwise() {
 
 #[test]
 fn what_was_preloaded_stays_preloaded() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let mut run = run_in(directory.path(), &["--", "sh", "-c", "echo $LD_PRELOAD"]);
     let library = harmless_library();
     let other = library.with_file_name("libm.so.6");
@@ -88,15 +88,19 @@ fn what_was_preloaded_stays_preloaded() {
 
 #[test]
 fn the_runtime_directory_is_absolute() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let mut run = run_in(Path::new("here"), &["--quiet", "--", "sh", "-c", "echo $VMMC_RUNTIME_DIR"]);
     let outcome = finish(run.current_dir(directory.path()));
+    end_broker_at(&directory.path().join("here"));
     assert_eq!(outcome.output, format!("{}/here\n", directory.path().display()));
+    let long = "/".to_owned() + &"x".repeat(200);
+    let outcome = finish(&mut run_in(Path::new(&long), &["--", "true"]));
+    assert!(outcome.code == Some(2) && outcome.errors.contains("is longer than"), "{outcome:?}");
 }
 
 #[test]
 fn ignored_and_default_signals_stay_so() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     for before in ["", "trap '' PIPE INT;"] {
         let ignored = |command: &str| {
             let mut shell = Command::new("sh");
@@ -111,7 +115,7 @@ fn ignored_and_default_signals_stay_so() {
 
 #[test]
 fn no_descriptor_is_added_or_taken() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let listed = |command: &str| {
         let mut shell = Command::new("bash");
         shell.arg("-c").arg(format!("exec 7</dev/null 0<&-; exec {command} ls /proc/self/fd"));
@@ -122,7 +126,7 @@ fn no_descriptor_is_added_or_taken() {
 
 #[test]
 fn a_command_that_cannot_run_ends_as_in_a_shell() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let file = directory.path().join("file");
     std::fs::write(&file, "#!/nonexistent/interpreter\n").expect("written");
     let name = file.to_str().expect("a plain name");
@@ -142,7 +146,7 @@ fn a_command_that_cannot_run_ends_as_in_a_shell() {
 
 #[test]
 fn a_script_without_a_first_line_runs_in_the_shell() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let file = directory.path().join("script");
     std::fs::write(&file, "echo hello $1\n").expect("written");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("allowed");
@@ -151,7 +155,7 @@ fn a_script_without_a_first_line_runs_in_the_shell() {
 
 #[test]
 fn a_missing_library_is_a_warning_and_under_strict_the_end() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let with = |options: &[&str]| {
         let mut run = run_in(directory.path(), &[options, &["--", "echo", "ran"]].concat());
         finish(run.env("VMMC_LIBRARY", "/nonexistent/libvmmc.so"))
@@ -168,7 +172,7 @@ fn a_missing_library_is_a_warning_and_under_strict_the_end() {
 
 #[test]
 fn a_program_that_cannot_be_accelerated_runs_with_a_warning_and_under_strict_not_at_all() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = Place::new();
     let (source, program) = (directory.path().join("main.c"), directory.path().join("static"));
     std::fs::write(&source, "int main(void) { return 7; }\n").expect("written");
     let built = Command::new("cc").arg("-static").arg(&source).arg("-o").arg(&program).status();
@@ -179,4 +183,36 @@ fn a_program_that_cannot_be_accelerated_runs_with_a_warning_and_under_strict_not
     assert!(warned.errors.contains("is statically linked"), "{warned:?}");
     let strict = run(&["--strict", "--", name]);
     assert!(strict.code == Some(2) && strict.errors.contains("is statically linked"), "{strict:?}");
+}
+
+#[test]
+fn a_broker_is_started_once_and_is_nobody_s_child() {
+    let directory = Place::new();
+    assert_eq!(directory.broker(), None);
+    // All of the command's pipes must have ended for these to return.
+    let children = finish(&mut run_in(directory.path(), &["--", "sh", "-c", "cat /proc/$$/task/$$/children"]));
+    let broker = directory.broker().expect("a broker answers");
+    assert!(!children.output.split_whitespace().any(|pid| pid == broker.to_string()), "{children:?}");
+    assert_eq!(children.errors, "");
+    finish(&mut run_in(directory.path(), &["--", "true"]));
+    assert_eq!(directory.broker(), Some(broker));
+}
+
+#[test]
+fn a_caller_that_ignores_its_children_gets_a_broker_too() {
+    let directory = Place::new();
+    let mut ignoring = Command::new("env");
+    ignoring.args(["--ignore-signal=CHLD", VMMC, "run", "--strict", "--", "echo", "ran"]);
+    let outcome = finish(ignoring.env("VMMC_RUNTIME_DIR", directory.path()).env("VMMC_LIBRARY", harmless_library()));
+    assert_eq!((outcome.output.as_str(), outcome.errors.as_str()), ("ran\n", ""));
+}
+
+#[test]
+fn without_a_broker_the_command_runs_with_a_warning_and_under_strict_not_at_all() {
+    let nowhere = Path::new("/proc/vmmc");
+    let warned = finish(&mut run_in(nowhere, &["--", "echo", "ran"]));
+    assert_eq!((warned.code, warned.output.as_str()), (Some(0), "ran\n"));
+    assert!(warned.errors.contains("warning: no broker: /proc/vmmc") && warned.errors.lines().count() == 1, "{warned:?}");
+    let strict = finish(&mut run_in(nowhere, &["--strict", "--", "echo", "ran"]));
+    assert_eq!((strict.code, strict.output.as_str()), (Some(2), ""), "{strict:?}");
 }

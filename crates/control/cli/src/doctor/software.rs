@@ -3,14 +3,14 @@
 use super::check::Check;
 use crate::text::{one_line, plural};
 use crate::{library, runtime};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use vmmc_protocol::settings::{BROKER_SOCKET, RUNTIME_DIR};
+use vmmc_protocol::settings::RUNTIME_DIR;
+use vmmc_protocol::{Client, ControlError, Status};
 
-/// Longest path of a socket: `sockaddr_un` less its terminator.
-const SOCKET_PATH_MAX: usize = 107;
+/// How long the broker may take to answer.
+const PATIENCE_MS: u32 = 1000;
 
 /// Whether `vmmc status` can look into this user's processes.
 pub(super) fn processes() -> Check {
@@ -51,30 +51,40 @@ pub(super) fn library() -> Check {
 /// Whether the broker's directory is ours alone.
 pub(super) fn runtime_directory() -> Check {
     const NAME: &str = "runtime directory";
-    let path = runtime::directory();
-    let shown = path.display();
-    if path.join(BROKER_SOCKET).as_os_str().as_bytes().len() > SOCKET_PATH_MAX {
-        return Check::fail(NAME, format!("{shown} is too long for a socket's path"), format!("Set {RUNTIME_DIR} to a shorter path."));
-    }
-    let metadata = match std::fs::symlink_metadata(&path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Check::ok(NAME, format!("{shown}, not made yet")),
-        Err(error) => return Check::fail(NAME, format!("{shown}: {error}"), format!("Set {RUNTIME_DIR} to a directory of yours.")),
+    let advice = format!("Set {RUNTIME_DIR} to the short path of a directory that only you can write to.");
+    let path = match runtime::directory() {
+        Ok(path) => path,
+        Err(why) => return Check::fail(NAME, why, advice),
     };
-    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Check::fail(NAME, format!("{shown} is not a directory of yours"), format!("Remove it, or set {RUNTIME_DIR} to another."));
+    let shown = path.display();
+    match runtime::meeting_place(&path).map(|place| place.check()) {
+        Some(Ok(())) => Check::ok(NAME, shown.to_string()),
+        Some(Err(ControlError::Absent)) => Check::ok(NAME, format!("{shown}, not made yet")),
+        Some(Err(ControlError::Untrusted)) => {
+            Check::fail(NAME, format!("{shown} is no directory, or others can write to it"), format!("chmod 700 {shown}, if it is yours. {advice}"))
+        }
+        Some(Err(error)) => Check::fail(NAME, format!("{shown}: {error}"), advice),
+        None => Check::fail(NAME, format!("{shown} cannot hold a socket"), advice),
     }
-    if metadata.mode() & 0o077 != 0 {
-        return Check::fail(NAME, format!("others may use {shown} (mode {:o})", metadata.mode() & 0o777), format!("chmod 700 {shown}"));
-    }
-    Check::ok(NAME, shown.to_string())
 }
 
 /// Whether a broker answers or can be started.
 pub(super) fn broker() -> Check {
     const NAME: &str = "broker";
-    match runtime::ensure_broker(&runtime::directory()) {
-        Ok(()) => Check::ok(NAME, "answers"),
+    match answer() {
+        Ok(status) => Check::ok(NAME, format!("pid {} answers; {} connected", status.pid, plural(programs(&status), "program"))),
         Err(why) => Check::fail(NAME, why, "Run `vmmc broker` in another terminal to see what it says."),
     }
+}
+
+fn answer() -> Result<Status, String> {
+    let directory = runtime::directory()?;
+    runtime::ensure_broker(&directory)?;
+    let place = runtime::meeting_place(&directory).ok_or("it has no place")?;
+    Client::ping(&place, PATIENCE_MS).map_err(|error| format!("{}: {error}", directory.display()))
+}
+
+/// Programs connected to the broker besides this one.
+fn programs(status: &Status) -> usize {
+    status.clients.saturating_sub(1) as usize
 }

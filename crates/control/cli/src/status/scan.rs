@@ -49,11 +49,16 @@ fn table_file(pid: i32) -> Result<Option<(Identity, File)>, String> {
     let Ok(entries) = std::fs::read_dir(&directory) else { return Ok(None) };
     for entry in entries.flatten() {
         let path = entry.path();
-        if std::fs::read_link(&path).is_ok_and(|link| is_table(link.as_os_str())) {
+        if is_writable(&path) && std::fs::read_link(&path).is_ok_and(|link| is_table(link.as_os_str())) {
             return open(&path).map_err(|error| format!("its table of sockets cannot be opened: {error}"));
         }
     }
     Ok(None)
+}
+
+/// Whether the descriptor may write: its owner's may, that of a `vmmc status` (also this one) which just reads it may not.
+fn is_writable(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|link| link.mode() & 0o200 != 0)
 }
 
 fn is_table(link: &OsStr) -> bool {
