@@ -65,7 +65,7 @@ struct test_case {
 		return run_cases(argc, argv, cases, COUNT(cases));             \
 	}
 
-/* Runs the cases; returns the exit code of the program: 0 when both ends of each case came to their end. */
+/* Runs the cases; returns the exit code of the program: 0 when both ends of each case came to an end in time. */
 int run_cases(int argc, char **argv, const struct test_case *cases, int count);
 
 /* One line of this end's transcript. */

@@ -43,7 +43,7 @@ pub enum Expect {
 }
 
 /// Only what needs no library is to be run.
-fn kernel_road_only() -> bool {
+pub(crate) fn kernel_road_only() -> bool {
     std::env::var("VMMC_TEST_ROADS").is_ok_and(|roads| roads == "kernel")
 }
 

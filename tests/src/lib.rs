@@ -6,12 +6,14 @@
 //!
 //! `VMMC_TEST_ROADS=kernel` runs only what needs no library.
 
+mod behaviour;
 mod compare;
 pub mod net;
 mod program;
 mod stage;
 mod status;
 
+pub use behaviour::{Road, behaves};
 pub use compare::{Ends, Expect, compare, compare_with};
 pub use program::{Finished, Launch, Program, find};
 pub use stage::Stage;
