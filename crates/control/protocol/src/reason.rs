@@ -78,6 +78,7 @@ impl Reason {
     /// Its row in the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
+        #[allow(clippy::indexing_slicing, reason = "indexed by the compiler, not in the guest")]
         const NO_ROW: &Row = &REASONS[0];
         REASONS.get(usize::from(self.0)).unwrap_or(NO_ROW)
     }
