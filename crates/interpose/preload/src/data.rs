@@ -316,9 +316,10 @@ unsafe extern "C" fn __recvfrom_chk(
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn sendfile(out: c_int, input: c_int, offset: *mut off_t, count: usize) -> ssize_t {
     move_back(input, Reason::KERNEL_FEATURE);
-    // SAFETY: the program's arguments.
+    // SAFETY: null or the program's.
+    let position = unsafe { offset.as_mut() };
     if is_tracked(out)
-        && let Some(result) = asked(|| room::data::sendfile(out, input, unsafe { offset.as_mut() }, count))
+        && let Some(result) = asked(|| room::data::sendfile(out, input, position, count))
     {
         return result;
     }

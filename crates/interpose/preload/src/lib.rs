@@ -8,6 +8,14 @@
 //! the safety contract of every `extern "C"` function here, and what `SAFETY: the program's arguments` refers to.
 //! Variadic functions are defined with the most arguments that they read: on x86-64 those travel in the same registers.
 //! Those whose arguments are on the stack (`execl`, `dprintf`) step aside in `detour.rs`.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 mod aio;
 mod answer;

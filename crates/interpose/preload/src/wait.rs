@@ -107,12 +107,11 @@ impl Sets<'_> {
         if ![read, write, except].iter().all(|set| set.is_aligned()) {
             return None;
         }
-        // SAFETY: aligned, apart from each other; null is left out, the rest is the program's.
-        Some(Self(
-            [read, write, except].map(|set| {
-                (!set.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(set, bits.div_ceil(64)) })
-            }),
-        ))
+        let words = |set: *mut u64| {
+            // SAFETY: aligned, apart from the others, not null; the rest is the program's.
+            (!set.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(set, bits.div_ceil(64)) })
+        };
+        Some(Self([words(read), words(write), words(except)]))
     }
 }
 
