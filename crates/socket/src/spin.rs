@@ -4,7 +4,7 @@ use vmmc_os::{clock, process};
 use vmmc_sync::{AtomicU32, Ordering, spin_loop};
 
 /// Shortest spin that is still tried; below it a wait sleeps at once and probes now and then.
-const LEAST_MICROS: u32 = 4;
+const LEAST_MICROS: u32 = 8;
 /// How many waits in a row may sleep at once before one probes again.
 const PROBE_EVERY: u32 = 16;
 /// Looks between two glances at the clock; the first looks need no clock at all.
@@ -83,7 +83,8 @@ fn budget(memory: &AtomicU32) -> u32 {
     match micros {
         // Never tried: begin with the whole budget.
         0 if idle == 0 => most,
-        0 if idle >= PROBE_EVERY => LEAST_MICROS,
+        // A probe is long enough to outlast a peer that sleeps because we do.
+        0 if idle >= PROBE_EVERY => most,
         0 => {
             memory.store((idle + 1) << 16, Ordering::Relaxed);
             0
