@@ -164,7 +164,7 @@ impl Broker {
         match request {
             Request::Hello { layout } => connection.layout = Some(layout),
             Request::Offer { token } => match socket {
-                Some(socket) => self.offers.present(id, token, socket.into(), Instant::now()),
+                Some(socket) => self.offers.present(id, token, OwnedFd::from(socket).into(), Instant::now()),
                 // There was no room for it in this process.
                 None => self.refuse(id, token, Reason::NO_MEMORY),
             },

@@ -5,9 +5,9 @@
 //! more. While the broker holds both duplicates, neither socket can go away; if both are established then, and no two
 //! established sockets of one network have the same addresses, they are the two ends of one connection.
 
+use crate::duplicate::Duplicate;
 use crate::limits::{OFFERS_PER_CLIENT_MAX, TRIAL_TIME, TRIALS_MAX};
 use crate::sight::{Key, Sight};
-use rustix::fd::{AsFd, OwnedFd};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 use vmmc_protocol::Reason;
@@ -36,7 +36,7 @@ pub(crate) enum Effect {
 /// The first offer of a pair has been asked to show its socket; this is what is held of the second meanwhile.
 #[derive(Debug)]
 struct Trial {
-    second: OwnedFd,
+    second: Duplicate,
     number: u64,
 }
 
@@ -68,8 +68,8 @@ impl Offers {
     }
 
     /// A process presents a socket: as a new offer, once more, or because it was asked to.
-    pub(crate) fn present(&mut self, client: ClientId, token: u64, socket: OwnedFd, now: Instant) {
-        let sight = match Sight::of(socket.as_fd()) {
+    pub(crate) fn present(&mut self, client: ClientId, token: u64, socket: Duplicate, now: Instant) {
+        let sight = match Sight::of(socket.socket()) {
             Ok(sight) => sight,
             Err(reason) => return self.refuse(client, token, reason),
         };
@@ -157,7 +157,7 @@ impl Offers {
     }
 
     /// Looks for the other end, and begins a trial if it is there.
-    fn try_with_mirror(&mut self, key: Key, offer: Offer, socket: OwnedFd, now: Instant) {
+    fn try_with_mirror(&mut self, key: Key, offer: Offer, socket: Duplicate, now: Instant) {
         let mirror = key.mirror();
         let Some(first) = self.pending.get(&mirror).copied() else { return };
         // A socket that is connected to itself is its own mirror.
@@ -180,7 +180,7 @@ impl Offers {
     fn judge(&mut self, key: Key, first: Offer, trial: &Trial) {
         let Some(second) = self.pending.get(&key.mirror()).copied() else { return };
         let expected = Sight { key: key.mirror(), cookie: second.cookie };
-        if Sight::of(trial.second.as_fd()) == Ok(expected) {
+        if Sight::of(trial.second.socket()) == Ok(expected) {
             self.withdraw(first.client, first.token);
             self.withdraw(second.client, second.token);
             self.effects.push(Effect::Pair(first, second));

@@ -225,6 +225,26 @@ fn a_question_keeps_a_dead_end_alive_for_a_tenth_of_a_second_at_most() {
 }
 
 #[test]
+fn a_lingering_close_does_not_keep_the_broker() {
+    let dir = Dir::new("linger");
+    let _broker = Running::start(&dir);
+    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let (near, mut far) = connection();
+    rustix::net::sockopt::set_socket_linger(&far, Some(Duration::from_secs(20))).unwrap();
+    far.set_nonblocking(true).unwrap();
+    while std::io::Write::write(&mut far, &[0; 65536]).is_ok() {}
+    first.offer(1, &near);
+    await_pending(&dir, 1);
+    second.offer(2, &far);
+    assert_eq!(first.confirm(), 1);
+    // Now the broker's duplicate is the last, and closing it waits for the other end to read.
+    drop(far);
+    second.client.withdraw(2).unwrap();
+    await_pending(&dir, 1);
+    assert!(Client::ping(&dir.runtime(), 1000).is_ok());
+}
+
+#[test]
 fn an_end_that_finished_before_the_answer_is_not_paired() {
     let dir = Dir::new("finished");
     let _broker = Running::start(&dir);
@@ -264,6 +284,43 @@ fn of_two_processes_that_share_a_socket_the_later_one_counts() {
     let (one, _) = pair(&child, &near, &peer, &far);
     assert_eq!(one.pairing.slot, 0);
     parent.hears_nothing();
+}
+
+#[test]
+fn pairs_that_find_no_room_for_a_trial_are_paired_later() {
+    const PAIRS: u64 = 300;
+    const TRIALS: usize = 256;
+    let dir = Dir::new("room");
+    let _broker = Running::start(&dir);
+    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let ends: Vec<_> = (0..PAIRS).map(|_| connection()).collect();
+    for (token, (near, _)) in (0..).zip(&ends) {
+        first.offer(token, near);
+    }
+    await_pending(&dir, 300);
+    for (token, (_, far)) in (0..).zip(&ends) {
+        second.offer(token, far);
+    }
+    await_pending(&dir, 600);
+    // What the first does not answer within 100 ms makes room, so that nobody can keep the others out.
+    let asked = std::iter::from_fn(|| first.within(A_WHILE)).take(TRIALS).count();
+    assert_eq!(asked, TRIALS);
+    let (mut near_paired, mut far_paired) = (0, 0);
+    let started = Instant::now();
+    while (near_paired, far_paired) != (PAIRS - TRIALS as u64, PAIRS - TRIALS as u64) {
+        assert!(started.elapsed() < SOON, "{near_paired} and {far_paired} paired");
+        for (guest, paired, is_near) in [(&first, &mut near_paired, true), (&second, &mut far_paired, false)] {
+            match guest.within(Duration::from_millis(1)) {
+                Some(Event::Confirm { token }) => {
+                    let (near, far) = &ends[token as usize];
+                    guest.offer(token, if is_near { near } else { far });
+                }
+                Some(Event::Paired(_)) => *paired += 1,
+                Some(event) => panic!("{event:?}"),
+                None => {}
+            }
+        }
+    }
 }
 
 #[test]
