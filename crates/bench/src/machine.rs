@@ -1,7 +1,7 @@
 //! What this machine is and what its processes use, as the kernel tells.
 
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -14,9 +14,12 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// UTC, ISO 8601.
     pub(crate) date: String,
-    /// Processes that wanted to run in the last minute, on average, before the benchmark began.
-    pub(crate) load: f64,
+    /// Processors that other programs kept busy meanwhile, on average.
+    pub(crate) others: Option<f64>,
 }
+
+/// More than this, and the numbers are not those of a quiet machine.
+pub(crate) const OTHERS_MAX: f64 = 0.1;
 
 impl Machine {
     pub(crate) fn look() -> Self {
@@ -28,13 +31,56 @@ impl Machine {
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: first_word("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".to_owned()),
             date: iso_8601(since_1970),
-            load: first_word("/proc/loadavg").and_then(|word| word.parse().ok()).unwrap_or(0.0),
+            others: None,
         }
     }
 }
 
 fn first_word(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()?.split_whitespace().next().map(str::to_owned)
+}
+
+/// Counts what other programs use while a benchmark runs.
+#[derive(Debug)]
+pub(crate) struct Others {
+    since: Instant,
+    busy_before: Option<f64>,
+}
+
+impl Others {
+    pub(crate) fn watch() -> Self {
+        Self { since: Instant::now(), busy_before: busy_seconds() }
+    }
+
+    /// The processors that were busy since, less this process and those it has waited for.
+    pub(crate) fn processors(&self) -> Option<f64> {
+        let busy = busy_seconds()? - self.busy_before? - own_seconds();
+        Some((busy / self.since.elapsed().as_secs_f64().max(1e-3)).max(0.0))
+    }
+}
+
+/// Processor time that all programs of the machine (and other guests of its host) have used, in seconds.
+fn busy_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let mut fields = stat.lines().next()?.split_whitespace().skip(1).map(|field| field.parse::<f64>().ok());
+    let [user, nice, system, _idle, _io, interrupt, soft, steal] = std::array::from_fn(|_| fields.next().flatten());
+    // SAFETY: takes a number and no pointer.
+    let ticks_per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
+    Some((user? + nice? + system? + interrupt? + soft? + steal?) / ticks_per_second)
+}
+
+/// Processor time of this process and of the children that it has waited for.
+fn own_seconds() -> f64 {
+    [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN].map(usage_seconds).iter().sum()
+}
+
+fn usage_seconds(who: libc::c_int) -> f64 {
+    // SAFETY: rusage is a plain structure of integers, for which all zeroes is valid.
+    let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
+    // SAFETY: `usage` is valid for writes.
+    unsafe { libc::getrusage(who, &mut usage) };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
 /// The civil date of `seconds` since 1970, UTC.
@@ -94,6 +140,15 @@ mod tests {
         assert_eq!(iso_8601(0), "1970-01-01T00:00:00Z");
         assert_eq!(iso_8601(951_825_599), "2000-02-29T11:59:59Z");
         assert_eq!(iso_8601(1_798_761_599), "2026-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn what_this_process_does_is_not_counted_as_others() {
+        let watch = Others::watch();
+        while watch.since.elapsed().as_millis() < 50 {}
+        let others = watch.processors().expect("the kernel's counts");
+        assert!((0.0..1024.0).contains(&others), "{others}");
+        assert!(own_seconds() > 0.02);
     }
 
     #[test]

@@ -100,17 +100,15 @@ pub(crate) fn idle(road: Road, plan: &Plan) -> Result<([Sample; 2], Vec<String>)
     sleep(Duration::from_secs_f64(watch));
     let cpu = sum(pids.map(machine::cpu_seconds))? - cpu_before;
     let memory = sum(pids.map(machine::resident_bytes))? - memory_before;
-    let roads = accelerated::roads(pair.client.pid);
     if road.accelerated() {
-        let roads = roads.context("the client keeps no table of its sockets")?;
+        let roads = accelerated::roads(pair.client.pid).context("the client keeps no table of its sockets")?;
         ensure!(
             roads.both_ways >= IDLE_CONNECTIONS,
             "only {} of {IDLE_CONNECTIONS} connections used memory in both directions",
             roads.both_ways
         );
     }
-    let through_memory = roads.and_then(accelerated::Roads::through_memory);
-    let sample = |value| Sample { value, through_memory, ..Sample::default() };
+    let sample = |value| Sample { value, ..Sample::default() };
     Ok(([sample(cpu / watch), sample(memory / IDLE_CONNECTIONS as f64)], pair.commands()))
 }
 

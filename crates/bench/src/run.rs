@@ -6,7 +6,7 @@ use std::io::{Write, stdout};
 use anyhow::{Context, Result, bail};
 
 use crate::apps;
-use crate::machine::{self, Machine};
+use crate::machine::{self, Machine, Others};
 use crate::model::{Case, Results, Sample};
 use crate::options::Options;
 use crate::pair;
@@ -27,8 +27,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.pin && plan.cpus.is_none() {
         bail!("--pin needs two processors");
     }
-    let machine = Machine::look();
+    let (mut machine, others) = (Machine::look(), Others::watch());
     let results = measure(&plan);
+    machine.others = others.processors();
     let targets = report::targets(&results);
     stdout().write_all(report::text(&machine, &results, &targets).as_bytes())?;
     if let Some(path) = &options.json {

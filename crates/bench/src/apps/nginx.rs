@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::enabled;
-use super::server::{Directory, Server, free_port, installed, output};
+use super::server::{Directory, Output, Server, free_port, installed, output};
 use crate::model::{Road, Sample};
 use crate::plan::Plan;
 use crate::process::{command, shown};
@@ -27,8 +27,8 @@ pub(crate) fn nginx(road: Road, plan: &Plan) -> Result<(Vec<Sample>, Vec<String>
     let load = ["-t", "1", "-c", "64", "-d", &seconds, &format!("http://127.0.0.1:{port}/file")];
     let load = command(enabled(road), &client, &load)?;
     let commands = vec![server.command.clone(), shown(&load)];
-    let text = output(load, &directory, LIMIT)?;
-    Ok((vec![Sample { value: rate(&text)?, ..Sample::default() }], commands))
+    let Output { text, through_memory } = output(load, &directory, LIMIT)?;
+    Ok((vec![Sample { value: rate(&text)?, through_memory, ..Sample::default() }], commands))
 }
 
 /// One worker of this user (`user` matters to root only), all files under the directory, no logging of requests.

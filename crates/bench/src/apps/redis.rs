@@ -5,8 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::enabled;
-use super::server::{Directory, Server, free_port, installed, output};
-use crate::accelerated;
+use super::server::{Directory, Output, Server, free_port, installed, output};
 use crate::model::{Road, Sample};
 use crate::plan::Plan;
 use crate::process::{command, shown};
@@ -26,16 +25,18 @@ pub(crate) fn redis(road: Road, plan: &Plan) -> Result<(Vec<Sample>, Vec<String>
     let load = ["-h", "127.0.0.1", "-p", &port, "-t", "get,set", "-c", "50", "-n", &requests, "--csv"];
     let load = command(enabled(road), &client, &load)?;
     let commands = vec![server.command.clone(), shown(&load)];
-    let csv = output(load, &directory, LIMIT)?;
-    let through_memory = accelerated::roads(server.pid()).and_then(accelerated::Roads::through_memory);
-    let sample = |name| -> Result<Sample> { Ok(Sample { value: rate(&csv, name)?, through_memory, ..Sample::default() }) };
+    let Output { text, through_memory } = output(load, &directory, LIMIT)?;
+    let sample =
+        |name| -> Result<Sample> { Ok(Sample { value: rate(&text, name)?, through_memory, ..Sample::default() }) };
     Ok((vec![sample("GET")?, sample("SET")?], commands))
 }
 
 /// The second field of the line that begins with `"name"`.
 fn rate(csv: &str, name: &str) -> Result<f64> {
     let line = csv.lines().find_map(|line| line.strip_prefix(&format!("\"{name}\",")));
-    let field = line.and_then(|rest| rest.split(',').next()).with_context(|| format!("redis-benchmark told no rate of {name}"))?;
+    let field = line
+        .and_then(|rest| rest.split(',').next())
+        .with_context(|| format!("redis-benchmark told no rate of {name}"))?;
     Ok(field.trim_matches('"').parse()?)
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::accelerated::library_loaded;
+use crate::accelerated::{Roads, library_loaded, roads};
 use crate::process::{Enabled, command, shown};
 
 /// How long a server may take to start or to end.
@@ -68,7 +68,13 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts it and waits until it answers on `port`; its output goes to the directory's `log`.
-    pub(super) fn start(enabled: Enabled, program: &str, args: &[&str], directory: &Directory, port: u16) -> Result<Self> {
+    pub(super) fn start(
+        enabled: Enabled,
+        program: &str,
+        args: &[&str],
+        directory: &Directory,
+        port: u16,
+    ) -> Result<Self> {
         let mut command = command(enabled, program, args)?;
         let log = fs::File::create(directory.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -88,7 +94,7 @@ impl Server {
         Ok(server)
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    fn pid(&self) -> u32 {
         self.child.id()
     }
 }
@@ -109,14 +115,24 @@ impl Drop for Server {
     }
 }
 
-/// Runs a client to its end, at most `limit`, and gives its output, which goes through a file of the directory.
-pub(super) fn output(mut command: Command, directory: &Directory, limit: Duration) -> Result<String> {
+/// How often a running client's roads are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What a client wrote, and the share of its data that went through memory when it was last seen.
+pub(super) struct Output {
+    pub(super) text: String,
+    pub(super) through_memory: Option<f64>,
+}
+
+/// Runs a client to its end, at most `limit`; its output goes through a file of the directory.
+pub(super) fn output(mut command: Command, directory: &Directory, limit: Duration) -> Result<Output> {
     let path = directory.path().join("client");
     let file = fs::File::create(&path)?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     let mut child = command.spawn().with_context(|| format!("cannot start {}", shown(&command)))?;
-    let deadline = Instant::now() + limit;
+    let (mut through_memory, deadline) = (None, Instant::now() + limit);
     let status = loop {
+        through_memory = roads(child.id()).and_then(Roads::through_memory).or(through_memory);
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -125,9 +141,9 @@ pub(super) fn output(mut command: Command, directory: &Directory, limit: Duratio
             child.wait()?;
             bail!("the client was not done in {} s", limit.as_secs());
         }
-        sleep(Duration::from_millis(5));
+        sleep(LOOK_EVERY);
     };
     let text = fs::read_to_string(&path)?;
     ensure!(status.success(), "the client ended, {status}: {}", text.lines().last().unwrap_or_default());
-    Ok(text)
+    Ok(Output { text, through_memory })
 }

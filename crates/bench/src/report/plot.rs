@@ -35,7 +35,10 @@ pub(crate) fn plot(machine: &Machine, results: &Results) -> Result<String> {
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&WHITE).map_err(refused)?;
         let (header, charts) = root.split_vertically(HEADER);
-        let facts = format!("{}, {} processors, Linux {}, {}", machine.processor, machine.processors, machine.kernel, machine.date);
+        let facts = format!(
+            "{}, {} processors, Linux {}, {}",
+            machine.processor, machine.processors, machine.kernel, machine.date
+        );
         header.draw(&Text::new(facts, (20, 14), (FONT, 15).into_font().color(&GREY))).map_err(refused)?;
         for (area, (test, lines)) in charts.split_evenly((tests.len().max(1), 1)).iter().zip(&tests) {
             chart(area, *test, lines)?;
@@ -147,7 +150,9 @@ mod tests {
         for (size, value) in [(8, 13_000.0), (4096, 15_000.0), (1 << 20, 200_000.0)] {
             let case = Case { test: Test::PingPong, size, road: Road::Kernel };
             results.series(case).add(0, Sample { value, ..Sample::default() });
-            results.series(Case { road: Road::Vmmc, ..case }).add(0, Sample { value: value / 50.0, ..Sample::default() });
+            results
+                .series(Case { road: Road::Vmmc, ..case })
+                .add(0, Sample { value: value / 50.0, ..Sample::default() });
         }
         let svg = plot(&Machine::look(), &results).expect("a plot");
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));

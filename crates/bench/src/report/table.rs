@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use super::paper::{Overhead, overhead};
 use super::{Target, show};
-use crate::machine::Machine;
+use crate::machine::{Machine, OTHERS_MAX};
 use crate::model::{Results, Road, Series, Unit};
 
 /// Below this share of the data through memory, a line says so.
-const THROUGH_MEMORY_MIN: f64 = 0.9;
+const THROUGH_MEMORY_MIN: f64 = 0.75;
 
 /// Everything as text.
 pub(crate) fn text(machine: &Machine, results: &Results, targets: &[Target]) -> String {
@@ -19,8 +19,14 @@ pub(crate) fn text(machine: &Machine, results: &Results, targets: &[Target]) -> 
 }
 
 fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[Target]) -> std::fmt::Result {
-    let Machine { processor, processors, kernel, date, load } = machine;
-    writeln!(out, "{processor}, {processors} processors, Linux {kernel}, {date}, load before: {load:.2}")?;
+    let Machine { processor, processors, kernel, date, others } = machine;
+    writeln!(out, "{processor}, {processors} processors, Linux {kernel}, {date}")?;
+    if let Some(others) = others.filter(|others| *others > OTHERS_MAX) {
+        writeln!(
+            out,
+            "Other programs kept {others:.2} processors busy meanwhile: these numbers are not a quiet machine's."
+        )?;
+    }
     if *processors < 2 {
         writeln!(out, "Only one processor: the two ends take turns on it, and these numbers say little.")?;
     }
@@ -34,7 +40,11 @@ fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[
             heading(out, series)?;
             size = usize::MAX;
         }
-        let shown = if size == series.case.size || series.case.size == 0 { String::new() } else { show::size(series.case.size) };
+        let shown = if size == series.case.size || series.case.size == 0 {
+            String::new()
+        } else {
+            show::size(series.case.size)
+        };
         size = series.case.size;
         line(out, &shown, series, results)?;
     }
@@ -82,7 +92,11 @@ fn write_overhead(out: &mut String, overhead: &Overhead) -> std::fmt::Result {
     let latency = (shown(overhead.latency), overhead.latency_target, overhead.latency_paper);
     writeln!(out, "  {:<28}{:>12}{:>9} {:.2} x{:>15.2} x", "latency, 8 B", latency.0, "<=", latency.1, latency.2)?;
     let bandwidth = (shown(overhead.bandwidth), overhead.bandwidth_target, overhead.bandwidth_paper);
-    writeln!(out, "  {:<28}{:>12}{:>9} {:.2} x{:>15.2} x", "bandwidth, 256 KiB", bandwidth.0, ">=", bandwidth.1, bandwidth.2)
+    writeln!(
+        out,
+        "  {:<28}{:>12}{:>9} {:.2} x{:>15.2} x",
+        "bandwidth, 256 KiB", bandwidth.0, ">=", bandwidth.1, bandwidth.2
+    )
 }
 
 fn write_targets(out: &mut String, targets: &[Target]) -> std::fmt::Result {

@@ -46,9 +46,18 @@ const RATIOS: &[Ratio] = &[
     ratio("redis GET against kernel TCP", Test::RedisGet, 0, Road::Kernel, 3.0),
     ratio("redis SET against kernel TCP", Test::RedisSet, 0, Road::Kernel, 3.0),
     ratio("nginx against kernel TCP", Test::Nginx, 0, Road::Kernel, 1.5),
-    Ratio { roads: &[Road::VmmcAsleep], ..ratio("everybody asleep (--spin off), 8 B ping-pong", Test::PingPong, SMALL, Road::Kernel, 0.95) },
-    Ratio { roads: PLAIN_PEER, ..ratio("one end not enabled, 8 B ping-pong", Test::PingPong, SMALL, Road::Kernel, 0.97) },
-    Ratio { roads: PLAIN_PEER, ..ratio("one end not enabled, 256 KiB stream", Test::Stream, LARGE, Road::Kernel, 0.97) },
+    Ratio {
+        roads: &[Road::VmmcAsleep],
+        ..ratio("everybody asleep (--spin off), 8 B ping-pong", Test::PingPong, SMALL, Road::Kernel, 0.95)
+    },
+    Ratio {
+        roads: PLAIN_PEER,
+        ..ratio("one end not enabled, 8 B ping-pong", Test::PingPong, SMALL, Road::Kernel, 0.97)
+    },
+    Ratio {
+        roads: PLAIN_PEER,
+        ..ratio("one end not enabled, 256 KiB stream", Test::Stream, LARGE, Road::Kernel, 0.97)
+    },
     ratio("short connections against kernel TCP", Test::Connect, MESSAGE, Road::Kernel, 0.95),
 ];
 
@@ -84,7 +93,9 @@ fn floor(results: &Results) -> Target {
     let case = Case { test: Test::PingPong, size: SMALL, road: Road::CacheLine };
     let cost = results.better(case, Road::Vmmc);
     let target = format!("<= {}", show::ratio(CACHE_LINES_MAX));
-    judged("8 B ping-pong, cost against the bare cache line", target, cost, show::ratio, |value| value <= CACHE_LINES_MAX)
+    judged("8 B ping-pong, cost against the bare cache line", target, cost, show::ratio, |value| {
+        value <= CACHE_LINES_MAX
+    })
 }
 
 fn limit(results: &Results, what: &str, test: Test, most: f64) -> Target {

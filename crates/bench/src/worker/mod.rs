@@ -24,7 +24,9 @@ use crate::job::{Job, Measured, Report, Role, Work};
 
 /// Runs the worker whose order is the only element of `args`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let [order] = args else { bail!("the benchmark's worker takes one argument and is not meant to be called by hand") };
+    let [order] = args else {
+        bail!("the benchmark's worker takes one argument and is not meant to be called by hand")
+    };
     let job: Job = serde_json::from_str(order).context("the worker's order is not understood")?;
     system::end_after(job.limit_seconds);
     system::end_with_parent();

@@ -79,7 +79,8 @@ impl Epoll {
     pub(super) fn wait(&self, keys: &mut Vec<u64>) -> Result<()> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
         // SAFETY: `events` is valid for writes of as many events as it says.
-        let count = check(unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, -1) })?;
+        let count =
+            check(unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, -1) })?;
         keys.clear();
         keys.extend(events.iter().take(count as usize).map(|event| event.u64));
         Ok(())
