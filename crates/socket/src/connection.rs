@@ -140,6 +140,14 @@ impl Connection {
         self.forbidden.load(Ordering::Relaxed) != 0
     }
 
+    /// `--strict`: a connection that could be ours and isn't fails loudly instead of staying on the kernel road.
+    pub(crate) fn object(&'static self, reason: Reason) {
+        const OURS_TO_HAVE: [Reason; 5] = [Reason::NO_BROKER, Reason::NO_MEMORY, Reason::COUNTS_DIFFER, Reason::VERSION, Reason::POLICY];
+        if crate::settings::strict() && OURS_TO_HAVE.contains(&reason) && let Some(fd) = crate::table::descriptor_of(self) {
+            self.reset(fd, reason);
+        }
+    }
+
     /// Notes why both directions are on the kernel road (a direction on the ring keeps its own word).
     pub(crate) fn explain(&self, reason: Reason) {
         for direction in [&self.record.outgoing, &self.record.incoming] {

@@ -46,7 +46,7 @@ fn received_agrees(connection: &Connection, fd: i32) -> Option<bool> {
 
 /// Whether this end can say that it honours a switch: it receives through intercepted calls, and the counts agree.
 /// The receive gate is held.
-pub(crate) fn may_honour_switch(connection: &Connection, fd: i32) -> bool {
+pub(crate) fn may_honour_switch(connection: &'static Connection, fd: i32) -> bool {
     if connection.is_forbidden() || connection.has(flag::PEER_FINISHED | flag::BROKEN) {
         return false;
     }
@@ -54,6 +54,7 @@ pub(crate) fn may_honour_switch(connection: &Connection, fd: i32) -> bool {
         Some(true) => true,
         Some(false) => {
             connection.forbid(Reason::COUNTS_DIFFER);
+            connection.object(Reason::COUNTS_DIFFER);
             false
         }
         None => false,
@@ -64,9 +65,8 @@ fn explain_outgoing(connection: &Connection, reason: Reason) {
     connection.record.outgoing.reason.store(u32::from(reason.number()), Ordering::Relaxed);
 }
 
-/// Switches the outgoing stream if everything allows it. The send gate is held. `true`: it is on the VMMC road now, and
-/// the first put must be followed by a doorbell.
-pub(crate) fn try_switch(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> bool {
+/// Switches the outgoing stream if everything allows it. The send gate is held. `true`: it is on the VMMC road now.
+pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> bool {
     if connection.is_forbidden() || connection.has(flag::BROKEN | flag::SEND_SHUT) || !sender.may_switch() {
         return false;
     }
@@ -82,6 +82,7 @@ pub(crate) fn try_switch(connection: &Connection, fd: i32, sender: &ConnectionSe
         Some(true) => {}
         Some(false) => {
             connection.forbid(Reason::COUNTS_DIFFER);
+            connection.object(Reason::COUNTS_DIFFER);
             return false;
         }
         None => return false,
@@ -216,9 +217,8 @@ fn move_incoming_back(connection: &Connection, fd: i32, receiver: &ConnectionRec
     }
     for round in 0..MOVE_BACK_ROUNDS {
         match receiver.give_back()? {
-            Some(true) => return drain_to_kernel(connection, fd, receiver),
-            Some(false) if unread(receiver)? == 0 => return drain_to_kernel(connection, fd, receiver),
-            Some(false) => return Ok(false),
+            Some(done) => return Ok(done),
+            None if doorbells_taken(connection, fd, receiver)? => {}
             None if round % 64 == 63 && end::kernel_says_ended(fd) => return Ok(unread(receiver)? == 0),
             None if round % 32 == 31 => {
                 receiver.retract()?;
@@ -230,24 +230,18 @@ fn move_incoming_back(connection: &Connection, fd: i32, receiver: &ConnectionRec
     Ok(unread(receiver)? == 0)
 }
 
-fn unread(receiver: &ConnectionReceiver<'_>) -> Result<usize, Lie> {
-    Ok(if let Next::Data(unread) = receiver.look()? { unread } else { 0 })
+/// The sender has left, and doorbells stood between: they have been taken out of the kernel's queue.
+fn doorbells_taken(connection: &Connection, fd: i32, receiver: &ConnectionReceiver<'_>) -> Result<bool, Lie> {
+    match receiver.look()? {
+        Next::Kernel { limit } if connection.recv.road() == Road::Vmmc => {
+            let before = connection.recv.kernel_bytes();
+            doorbell::drain(connection, fd, receiver, limit)?;
+            Ok(connection.recv.kernel_bytes() != before)
+        }
+        _ => Ok(false),
+    }
 }
 
-/// The doorbells that are still to come are taken out of the kernel's queue, so that a stranger reads none of them.
-fn drain_to_kernel(connection: &Connection, fd: i32, receiver: &ConnectionReceiver<'_>) -> Result<bool, Lie> {
-    for _ in 0..MOVE_BACK_ROUNDS {
-        let next = receiver.look()?;
-        match next {
-            Next::Kernel { limit } if connection.recv.road() == Road::Vmmc => {
-                if doorbell::drain(connection, fd, receiver, limit)? {
-                    return Ok(true);
-                }
-            }
-            Next::Data(_) => return Ok(false),
-            _ => return Ok(connection.recv.road() == Road::Kernel),
-        }
-        process::sleep_micros(ROUND_MICROS);
-    }
-    Ok(false)
+fn unread(receiver: &ConnectionReceiver<'_>) -> Result<usize, Lie> {
+    Ok(if let Next::Data(unread) = receiver.look()? { unread } else { 0 })
 }

@@ -71,11 +71,10 @@ fn send_paired(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], f
     }
     let wait = !connection.has(flag::NONBLOCKING) && flags & libc::MSG_DONTWAIT == 0;
     roads::settle_return(connection, fd, &sender, wait)?;
-    let switched = connection.send.road() == Road::Kernel && roads::try_switch(connection, fd, &sender, wait);
-    if connection.send.road() == Road::Kernel {
+    if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {
         return kernel_call(connection, fd, bufs, flags, &alone.among());
     }
-    match put_all(connection, fd, &sender, bufs, wait, switched) {
+    match put_all(connection, fd, &sender, bufs, wait) {
         Ok(done) if done == bufs.iter().map(|buf| buf.len()).sum::<usize>() => Ok(done),
         Ok(done) => overflow(connection, fd, bufs, done, flags, &alone.among()),
         Err(lie) => Err(end::punish(connection, fd, lie)),
@@ -91,7 +90,7 @@ fn by_kernel_or_retry(connection: &'static Connection, fd: i32, bufs: &[IoSlice<
 }
 
 /// Puts what there is room for, waiting a bounded while where there is none. Fewer bytes than given: the stream has left.
-fn put_all(connection: &'static Connection, fd: i32, sender: &ConnectionSender<'_>, bufs: &[IoSlice<'_>], wait: bool, mut owes_ring: bool) -> Result<usize, Lie> {
+fn put_all(connection: &'static Connection, fd: i32, sender: &ConnectionSender<'_>, bufs: &[IoSlice<'_>], wait: bool) -> Result<usize, Lie> {
     let mut done = 0;
     if !sender.is_drained() && peer_has_ended(connection, fd) {
         roads::leave(connection, sender, Reason::PEER_FINISHED);
@@ -104,7 +103,7 @@ fn put_all(connection: &'static Connection, fd: i32, sender: &ConnectionSender<'
             rest = rest.get(n..).unwrap_or_default();
             done += n;
             if n == 0 {
-                ring_if_asked(connection, fd, sender, &mut owes_ring);
+                ring_if_owed(connection, fd, sender);
                 if !wait_for_room(sender, rest.len(), wait) || sender.is_retracted() {
                     roads::leave(connection, sender, Reason::RING_FULL);
                     account(connection, done);
@@ -113,7 +112,7 @@ fn put_all(connection: &'static Connection, fd: i32, sender: &ConnectionSender<'
             }
         }
     }
-    ring_if_asked(connection, fd, sender, &mut owes_ring);
+    ring_if_owed(connection, fd, sender);
     account(connection, done);
     Ok(done)
 }
@@ -124,9 +123,8 @@ fn account(connection: &Connection, done: usize) {
 }
 
 #[inline]
-fn ring_if_asked(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, owes_ring: &mut bool) {
-    if sender.must_ring() || *owes_ring {
-        *owes_ring = false;
+fn ring_if_owed(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) {
+    if sender.must_ring() {
         doorbell::ring(connection, fd, sender);
     }
 }

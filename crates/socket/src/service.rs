@@ -231,6 +231,7 @@ impl Service {
                 self.offer(connection);
             } else {
                 connection.explain(Reason::NO_BROKER);
+                connection.object(Reason::NO_BROKER);
             }
         }
     }
@@ -297,6 +298,7 @@ impl Service {
             if let Some(connection) = connection {
                 connection.explain(Reason::NO_MEMORY);
                 connection.phase.store(phase::REFUSED, Ordering::Relaxed);
+                connection.object(Reason::NO_MEMORY);
             }
             return;
         };
@@ -339,6 +341,7 @@ fn refused(connection: &'static Connection, reason: Reason) {
     connection.explain(reason);
     let next = if reason.row().is_final { phase::REFUSED } else { phase::NONE };
     let _ = connection.phase.compare_exchange(phase::ASKED, next, Ordering::Relaxed, Ordering::Relaxed);
+    connection.object(reason);
 }
 
 fn clear_bell(fd: i32) {
