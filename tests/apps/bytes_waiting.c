@@ -22,11 +22,11 @@ static void server(int fd)
 	say_waiting("still seven", fd);
 	meet();
 	meet();
-	say_waiting("and fifty thousand", fd);
+	say_waiting("and twenty thousand", fd);
 	int old = -1;
 	MUST(ioctl(fd, SIOCINQ, &old));
 	say("by its other name: %d", old);
-	recv_all(fd, buffer, 50007);
+	recv_all(fd, buffer, 20007);
 	say_waiting("drained", fd);
 	int mark = -1, unsent = -1;
 	say_result("SIOCATMARK", ioctl(fd, SIOCATMARK, &mark));
@@ -45,7 +45,7 @@ static void client(int fd)
 	send_text(fd, "0123456789");
 	meet();
 	meet();
-	send_pattern(fd, 50000, 700, 1);
+	send_pattern(fd, 20000, 700, 1);
 	sleep_ms(10);
 	meet();
 	meet();

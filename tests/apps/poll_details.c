@@ -10,6 +10,8 @@ static void server(int fd)
 	meet();
 	MUST(wait_for(fd, POLLIN) ? 0 : -1);
 	other = MUST(dup(fd));
+	int closed = MUST(dup(fd));
+	MUST(close(closed));
 	struct pollfd entries[] = {
 		{ .fd = -1, .events = POLLIN, .revents = -1 }, { .fd = fd, .events = POLLIN },
 		{ .fd = 900, .events = POLLIN },	       { .fd = fd, .events = POLLOUT },
@@ -25,9 +27,9 @@ static void server(int fd)
 	fd_set in;
 	FD_ZERO(&in);
 	FD_SET(fd, &in);
-	FD_SET(900, &in);
+	FD_SET(closed, &in);
 	struct timeval limit = { 1, 0 };
-	say_result("select with a closed descriptor", select(901, &in, NULL, NULL, &limit));
+	say_result("select with a closed descriptor", select(closed + 1, &in, NULL, NULL, &limit));
 	int high = MUST(fcntl(fd, F_DUPFD, 1000));
 	FD_ZERO(&in);
 	FD_SET(high, &in);
