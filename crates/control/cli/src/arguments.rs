@@ -85,7 +85,8 @@ fn one_sentence(error: &clap::Error) -> String {
     let mut paragraphs = rendered.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
     let first = paragraphs.next().unwrap_or_default();
     let mut sentence = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
-    if let Some(similar) = error.get(ContextKind::SuggestedArg).or_else(|| error.get(ContextKind::SuggestedSubcommand)) {
+    if let Some(similar) = error.get(ContextKind::SuggestedArg).or_else(|| error.get(ContextKind::SuggestedSubcommand))
+    {
         sentence.push_str(&format!("; did you mean {similar}?"));
     }
     sentence
@@ -125,7 +126,10 @@ mod tests {
 
     #[test]
     fn a_commands_own_arguments_are_kept_verbatim() {
-        for words in [&["vmmc", "run", "--", "a", "--profile", "x", "--", "-y"][..], &["vmmc", "run", "a", "--profile", "x", "--", "-y"]] {
+        for words in [
+            &["vmmc", "run", "--", "a", "--profile", "x", "--", "-y"][..],
+            &["vmmc", "run", "a", "--profile", "x", "--", "-y"],
+        ] {
             let Ok(Command::Run(options)) = parse_words(words) else { panic!("{words:?} was refused") };
             assert_eq!(options.command, ["a", "--profile", "x", "--", "-y"]);
         }

@@ -29,11 +29,13 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     let dir = runtime::directory().map_err(Failure::of_input)?;
-    let idle_exit = options.idle_exit.map(Duration::from_secs).or(options.background.then_some(vmmc_broker::IDLE_EXIT));
+    let idle_exit =
+        options.idle_exit.map(Duration::from_secs).or_else(|| options.background.then_some(vmmc_broker::IDLE_EXIT));
     let place = dir.display().to_string();
     if !options.background {
         complain(&format!("the broker serves {place}; Ctrl-C ends it"));
     }
-    vmmc_broker::run(&vmmc_broker::Options { dir, idle_exit }).map_err(|error| Failure::of_work(format!("{place}: {error}")))?;
+    vmmc_broker::run(&vmmc_broker::Options { dir, idle_exit })
+        .map_err(|error| Failure::of_work(format!("{place}: {error}")))?;
     Ok(0)
 }

@@ -85,6 +85,8 @@ fn conclusion(checks: &[Check]) -> String {
     match (number(Verdict::Fail), number(Verdict::Warn)) {
         (0, 0) => "All is well: `vmmc run -- COMMAND` accelerates connections on this machine.".to_owned(),
         (0, warnings) => format!("It works, with {}.", plural(warnings, "warning")),
-        (failures, _) => format!("{} failed. Programs run all the same under vmmc, but not accelerated.", plural(failures, "check")),
+        (failures, _) => {
+            format!("{} failed. Programs run all the same under vmmc, but not accelerated.", plural(failures, "check"))
+        }
     }
 }

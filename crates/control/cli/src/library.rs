@@ -29,7 +29,7 @@ fn named_by_variable(named: &OsStr) -> Result<PathBuf, String> {
 
 fn near_command() -> Result<PathBuf, String> {
     let command = std::env::current_exe().map_err(|error| format!("the command's own place is unknown: {error}"))?;
-    let directory = command.parent().unwrap_or(Path::new("/"));
+    let directory = command.parent().unwrap_or_else(|| Path::new("/"));
     PLACES
         .iter()
         .find_map(|place| std::fs::canonicalize(directory.join(place).join(FILE_NAME)).ok())

@@ -119,11 +119,14 @@ fn environment(options: &Options, directory: &Path, library: Option<&Path>) -> B
     let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
     set(settings::PROFILE, if options.profile == Profile::Latency { "latency".into() } else { "safe".into() });
-    set(settings::SPIN, match options.spin {
-        Spin::Auto => "auto".into(),
-        Spin::Off => "off".into(),
-        Spin::Microseconds(microseconds) => microseconds.to_string().into(),
-    });
+    set(
+        settings::SPIN,
+        match options.spin {
+            Spin::Auto => "auto".into(),
+            Spin::Off => "off".into(),
+            Spin::Microseconds(microseconds) => microseconds.to_string().into(),
+        },
+    );
     set(settings::RUNTIME_DIR, directory.into());
     if options.strict {
         set(settings::STRICT, "1".into());
@@ -159,7 +162,8 @@ fn prepend(library: &Path, preloaded: OsString) -> OsString {
 #[allow(unsafe_code)]
 fn become_program(program: &Path, arguments: Vec<OsString>, environment: BTreeMap<OsString, OsString>) -> Failure {
     // Arguments and environment came from the system, so no byte in them is 0: nothing is left out here.
-    let c_strings = |strings: Vec<Vec<u8>>| strings.into_iter().filter_map(|s| CString::new(s).ok()).collect::<Vec<_>>();
+    let c_strings =
+        |strings: Vec<Vec<u8>>| strings.into_iter().filter_map(|s| CString::new(s).ok()).collect::<Vec<_>>();
     let pair = |(name, value): (OsString, OsString)| [name.into_vec(), value.into_vec()].join(&b'=');
     let path = c_strings(vec![program.as_os_str().to_owned().into_vec()]);
     let arguments = c_strings(arguments.into_iter().map(OsString::into_vec).collect());

@@ -9,7 +9,9 @@ use vmmc_protocol::{RuntimeDir, settings};
 /// The runtime directory, absolute: what `VMMC_RUNTIME_DIR` names, else the default. A sentence if it cannot be used.
 pub(crate) fn directory() -> Result<PathBuf, String> {
     let directory = match std::env::var_os(settings::RUNTIME_DIR).filter(|named| !named.is_empty()) {
-        Some(named) => std::path::absolute(named).map_err(|error| format!("the current directory is unknown: {error}"))?,
+        Some(named) => {
+            std::path::absolute(named).map_err(|error| format!("the current directory is unknown: {error}"))?
+        }
         None => vmmc_broker::runtime_dir().map_err(|error| format!("no runtime directory can be chosen: {error}"))?,
     };
     match meeting_place(&directory) {

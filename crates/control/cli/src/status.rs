@@ -1,5 +1,6 @@
 //! `vmmc status`: who runs under vmmc, which road every direction of every connection is on, and why.
 
+mod kernel;
 pub(crate) mod model;
 mod read;
 pub(crate) mod scan;
@@ -49,11 +50,15 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
     /// Show it again and again, every so many seconds
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = seconds())]
     watch: Option<u32>,
     /// Show only this process (and those that share its sockets by forking)
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pid: Option<i32>,
+}
+
+fn seconds() -> impl clap::builder::TypedValueParser<Value = u32> {
+    clap::value_parser!(u32).range(1..=3600)
 }
 
 pub(crate) fn run(options: Options) -> Result<u8, Failure> {
@@ -69,7 +74,11 @@ fn print(options: &Options) -> Result<(), Failure> {
     let report = look(options.pid)?;
     let mut out = std::io::stdout().lock();
     if options.json {
-        let document = if options.watch.is_some() { serde_json::to_string(&report) } else { serde_json::to_string_pretty(&report) };
+        let document = if options.watch.is_some() {
+            serde_json::to_string(&report)
+        } else {
+            serde_json::to_string_pretty(&report)
+        };
         writeln!(out, "{}", document.map_err(std::io::Error::from)?)?;
     } else {
         if options.watch.is_some() && out.is_terminal() {
@@ -88,7 +97,9 @@ fn look(pid: Option<i32>) -> Result<Report, Failure> {
     if report.families.is_empty() {
         let why = match report.unreadable.first() {
             Some(unreadable) => unreadable.why.clone(),
-            None if std::path::Path::new("/proc").join(pid.to_string()).exists() => "it does not run under vmmc".to_owned(),
+            None if std::path::Path::new("/proc").join(pid.to_string()).exists() => {
+                "it does not run under vmmc".to_owned()
+            }
             None => "there is no such process".to_owned(),
         };
         return Err(Failure::of_work(format!("process {pid}: {why}")));

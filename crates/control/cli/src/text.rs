@@ -30,7 +30,13 @@ pub(crate) fn bytes(number: u64) -> String {
         scaled /= 1024.0;
         unit += 1;
     }
-    let decimals = if scaled < 9.995 { 2 } else if scaled < 99.95 { 1 } else { 0 };
+    let decimals = if scaled < 9.995 {
+        2
+    } else if scaled < 99.95 {
+        1
+    } else {
+        0
+    };
     format!("{scaled:.decimals$} {}", UNITS[unit])
 }
 
@@ -52,7 +58,10 @@ mod tests {
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1'000", "1'234'567"]);
         assert_eq!([bytes(0), bytes(1023), bytes(1536), bytes(10 << 20)], ["0 B", "1023 B", "1.50 KiB", "10.0 MiB"]);
         assert_eq!(bytes(u64::MAX), "16.0 EiB");
-        assert_eq!([plural(1, "socket"), plural(2, "socket"), plural(3, "process")], ["1 socket", "2 sockets", "3 processes"]);
+        assert_eq!(
+            [plural(1, "socket"), plural(2, "socket"), plural(3, "process")],
+            ["1 socket", "2 sockets", "3 processes"]
+        );
     }
 
     #[test]

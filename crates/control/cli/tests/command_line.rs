@@ -48,7 +48,9 @@ fn help_teaches() {
         assert_eq!(help.code, Some(0));
         assert!(help.output.contains("Usage: vmmc") && help.errors.is_empty(), "{help:?}");
     }
-    for (subcommand, example) in [("run", "vmmc run -- redis-server"), ("status", "vmmc status --watch"), ("broker", "vmmc broker --idle-exit")] {
+    for (subcommand, example) in
+        [("run", "vmmc run -- redis-server"), ("status", "vmmc status --watch"), ("broker", "vmmc broker --idle-exit")]
+    {
         assert!(vmmc(&[subcommand, "--help"]).output.contains(example), "{subcommand} shows no examples");
     }
 }

@@ -38,7 +38,8 @@ fn a_signal_is_the_command_s() {
 #[test]
 fn the_process_is_the_same_one() {
     let directory = Place::new();
-    let child = run_in(directory.path(), &["--", "sh", "-c", "echo $$"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let child =
+        run_in(directory.path(), &["--", "sh", "-c", "echo $$"]).stdout(Stdio::piped()).spawn().expect("it starts");
     let pid = child.id();
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), pid.to_string());
@@ -52,7 +53,8 @@ fn arguments_are_kept_verbatim() {
         let mut run = run_in(directory.path(), separator);
         run.args(["printf", "[%s]"]).args(words).arg(OsStr::from_bytes(b"\xff\xfe"));
         let output = run.output().expect("it starts").stdout;
-        let expected: Vec<u8> = words.iter().flat_map(|word| format!("[{word}]").into_bytes()).chain(*b"[\xff\xfe]").collect();
+        let expected: Vec<u8> =
+            words.iter().flat_map(|word| format!("[{word}]").into_bytes()).chain(*b"[\xff\xfe]").collect();
         assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(&expected));
     }
 }
@@ -64,7 +66,10 @@ fn the_settings_reach_the_command() {
     let (library, place) = (harmless_library(), directory.path().display());
     let shown = |options: &[&str]| finish(&mut run_in(directory.path(), &[options, &show].concat())).output;
     assert_eq!(shown(&[]), format!("safe auto . {place} {}\n", library.display()));
-    assert_eq!(shown(&["--profile", "latency", "--spin", "25"]), format!("latency 25 . {place} {}\n", library.display()));
+    assert_eq!(
+        shown(&["--profile", "latency", "--spin", "25"]),
+        format!("latency 25 . {place} {}\n", library.display())
+    );
     assert_eq!(shown(&["--spin=off"]), format!("safe off . {place} {}\n", library.display()));
 }
 
@@ -212,7 +217,10 @@ fn without_a_broker_the_command_runs_with_a_warning_and_under_strict_not_at_all(
     let nowhere = Path::new("/proc/vmmc");
     let warned = finish(&mut run_in(nowhere, &["--", "echo", "ran"]));
     assert_eq!((warned.code, warned.output.as_str()), (Some(0), "ran\n"));
-    assert!(warned.errors.contains("warning: no broker: /proc/vmmc") && warned.errors.lines().count() == 1, "{warned:?}");
+    assert!(
+        warned.errors.contains("warning: no broker: /proc/vmmc") && warned.errors.lines().count() == 1,
+        "{warned:?}"
+    );
     let strict = finish(&mut run_in(nowhere, &["--strict", "--", "echo", "ran"]));
     assert_eq!((strict.code, strict.output.as_str()), (Some(2), ""), "{strict:?}");
 }

@@ -94,14 +94,29 @@ fn a_connection_is_told_as_json() {
     let family = &report["families"][0];
     assert_eq!(report["schema"], 1);
     assert_eq!(family["processes"][0]["command"], "sleep");
-    assert_eq!((&family["profile"], &family["broker"], &family["damaged"]), (&"safe".into(), &"connected".into(), &0.into()));
+    assert_eq!(
+        (&family["profile"], &family["broker"], &family["damaged"]),
+        (&"safe".into(), &"connected".into(), &0.into())
+    );
     assert_eq!(family["sockets"].as_array().map(Vec::len), Some(1), "free records are no sockets");
     let socket = &family["sockets"][0];
-    assert_eq!((&socket["kind"], &socket["descriptor"], &socket["paired"]), (&"connection".into(), &9.into(), &true.into()));
+    assert_eq!(
+        (&socket["kind"], &socket["descriptor"], &socket["paired"]),
+        (&"connection".into(), &9.into(), &true.into())
+    );
     assert_eq!((&socket["local"], &socket["remote"]), (&"127.0.0.1:6379".into(), &"127.0.0.1:50000".into()));
-    assert_eq!((&socket["outgoing"]["road"], &socket["outgoing"]["reason"]), (&"vmmc".into(), &serde_json::Value::Null));
-    assert_eq!((&socket["outgoing"]["vmmc_bytes"], &socket["outgoing"]["vmmc_messages"]), (&(5 << 20).into(), &12345.into()));
-    assert_eq!((&socket["incoming"]["road"], &socket["incoming"]["reason"]), (&"kernel".into(), &"no-send-seen".into()));
+    assert_eq!(
+        (&socket["outgoing"]["road"], &socket["outgoing"]["reason"]),
+        (&"vmmc".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(
+        (&socket["outgoing"]["vmmc_bytes"], &socket["outgoing"]["vmmc_messages"]),
+        (&(5 << 20).into(), &12345.into())
+    );
+    assert_eq!(
+        (&socket["incoming"]["road"], &socket["incoming"]["reason"]),
+        (&"kernel".into(), &"no-send-seen".into())
+    );
     assert_eq!(socket["incoming"]["kernel_bytes"], 77);
     assert_eq!(report["reasons"][0]["code"], "no-send-seen");
     assert_eq!(report["reasons"][0]["sentence"], Reason::NO_SEND_SEEN.row().sentence);
@@ -117,12 +132,26 @@ fn a_connection_is_told_to_people() {
     let text = vmmc(&["status", "--pid", &holder.pid()]).output;
     let title = format!("sleep, pid {}; profile safe; broker connected", holder.pid());
     assert!(text.starts_with(&title), "{text}");
-    for part in ["1 connection, 0 on VMMC both ways; 1 other socket", "127.0.0.1:6379", "127.0.0.1:50000", "5.00 MiB", "12'345", "77 B"] {
+    for part in [
+        "1 connection, 0 on VMMC both ways; 1 other socket",
+        "127.0.0.1:6379",
+        "127.0.0.1:50000",
+        "5.00 MiB",
+        "12'345",
+        "77 B",
+    ] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
-    let words = |way: &str| text.lines().find(|line| line.contains(&format!(" {way} "))).map(|line| line.split_whitespace().last().map(str::to_owned));
+    let words = |way: &str| {
+        text.lines()
+            .find(|line| line.contains(&format!(" {way} ")))
+            .map(|line| line.split_whitespace().last().map(str::to_owned))
+    };
     assert_eq!(words("in"), Some(Some("no-send-seen".to_owned())), "{text}");
-    assert!(text.contains(Reason::NO_SEND_SEEN.row().sentence) && text.contains(Reason::NO_SEND_SEEN.row().advice), "{text}");
+    assert!(
+        text.contains(Reason::NO_SEND_SEEN.row().sentence) && text.contains(Reason::NO_SEND_SEEN.row().advice),
+        "{text}"
+    );
 }
 
 #[test]
@@ -133,7 +162,8 @@ fn processes_that_share_a_table_are_told_once() {
     let (first, second) = (Holder::of(file.try_clone().expect("a duplicate")), Holder::of(file));
     let report = json(&["status", "--json", "--pid", &second.pid()]);
     assert_eq!(report["families"].as_array().map(Vec::len), Some(1));
-    let pids: Vec<String> = report["families"][0]["processes"].as_array().expect("a list").iter().map(|p| p["pid"].to_string()).collect();
+    let pids: Vec<String> =
+        report["families"][0]["processes"].as_array().expect("a list").iter().map(|p| p["pid"].to_string()).collect();
     assert!(pids.contains(&first.pid()) && pids.contains(&second.pid()), "{pids:?}");
     let text = vmmc(&["status", "--pid", &second.pid()]).output;
     assert!(text.contains("shared with"), "{text}");
@@ -179,22 +209,28 @@ fn what_is_no_table_is_not_shown() {
 fn hostile_content_is_survived() {
     let _alone = alone();
     let file = table(u32::MAX);
-    put_connection(&file, 0, u32::MAX);
+    put_connection(&file, 0, 0);
     put(&file, offset_of!(Header, profile), &[0xff; 4]);
     put(&file, offset_of!(Header, broker), &[0xff; 4]);
     put(&file, 2 * RECORD_SIZE, &[0xff; RECORD_SIZE]);
     let direction = 3 * RECORD_SIZE + offset_of!(SocketRecord, outgoing);
-    put_connection(&file, 2, 1);
+    put_connection(&file, 2, u32::MAX);
     put(&file, direction, &[0xff; size_of::<DirectionRecord>()]);
     put_connection(&file, 999, 2);
     file.set_len(1000 * RECORD_SIZE as u64 + 7).expect("the last record is cut");
     let holder = Holder::of(file);
     let report = json(&["status", "--json", "--pid", &holder.pid()]);
     let family = &report["families"][0];
-    assert_eq!((&family["profile"], &family["broker"], &family["damaged"]), (&"unknown".into(), &"unknown".into(), &1.into()));
+    assert_eq!(
+        (&family["profile"], &family["broker"], &family["damaged"]),
+        (&"unknown".into(), &"unknown".into(), &1.into())
+    );
     assert_eq!(family["sockets"].as_array().map(Vec::len), Some(2));
     let outgoing = &family["sockets"][1]["outgoing"];
-    assert_eq!((&outgoing["road"], &outgoing["reason"], &outgoing["sleeps"]), (&"unknown".into(), &serde_json::Value::Null, &u64::MAX.into()));
+    assert_eq!(
+        (&outgoing["road"], &outgoing["reason"], &outgoing["sleeps"]),
+        (&"unknown".into(), &serde_json::Value::Null, &u64::MAX.into())
+    );
     let text = vmmc(&["status", "--pid", &holder.pid()]);
     assert!(text.code == Some(0) && text.output.contains("1 record made no sense"), "{text:?}");
 }
@@ -206,11 +242,22 @@ fn every_byte_may_be_anything() {
     for round in 0..20 {
         let file = table(8);
         for record in 1..=8 {
-            let noise: Vec<u8> = (0..RECORD_SIZE).map(|_| { state ^= state << 13; state ^= state >> 7; state ^= state << 17; state as u8 }).collect();
+            let noise: Vec<u8> = (0..RECORD_SIZE)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    state as u8
+                })
+                .collect();
             put(&file, record * RECORD_SIZE, &noise);
             // Small numbers where they decide, so that the noise gets past the first look.
             put(&file, record * RECORD_SIZE + offset_of!(SocketRecord, kind), &((state % 6) as u32).to_ne_bytes());
-            put(&file, record * RECORD_SIZE + offset_of!(SocketRecord, family), &([0_u32, 4, 6][round % 3]).to_ne_bytes());
+            put(
+                &file,
+                record * RECORD_SIZE + offset_of!(SocketRecord, family),
+                &([0_u32, 4, 6][round % 3]).to_ne_bytes(),
+            );
         }
         let holder = Holder::of(file);
         json(&["status", "--json", "--pid", &holder.pid()]);

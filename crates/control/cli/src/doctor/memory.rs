@@ -18,7 +18,11 @@ pub(super) fn sealing() -> Check {
     match seal() {
         Ok(true) => Check::ok(NAME, "work"),
         Ok(false) => Check::fail(NAME, "a sealed memory file could be shrunk", "Use an unmodified Linux kernel."),
-        Err(error) => Check::fail(NAME, format!("cannot be made: {error}"), "Allow memfd_create and fcntl(F_ADD_SEALS), which a sandbox or container may forbid."),
+        Err(error) => Check::fail(
+            NAME,
+            format!("cannot be made: {error}"),
+            "Allow memfd_create and fcntl(F_ADD_SEALS), which a sandbox or container may forbid.",
+        ),
     }
 }
 
@@ -34,21 +38,27 @@ fn seal() -> std::io::Result<bool> {
 pub(super) fn available() -> Check {
     const NAME: &str = "memory";
     let machine = field("/proc/meminfo", "MemAvailable:").map(|kibibytes| kibibytes << 10);
-    let Some(available) = machine.into_iter().chain(control_group()).chain(getrlimit(Resource::As).current).min() else {
+    let Some(available) = machine.into_iter().chain(control_group()).chain(getrlimit(Resource::As).current).min()
+    else {
         return Check::warn(NAME, "/proc/meminfo cannot be read", "Mount /proc.");
     };
     let found = format!("{} available", bytes(available));
     if available >= AVAILABLE_MIN {
         return Check::ok(NAME, found);
     }
-    Check::warn(NAME, found, "Look at the machine's memory, the container's memory limit, and `ulimit -v`; connections without memory stay on the kernel road.")
+    Check::warn(
+        NAME,
+        found,
+        "Look at the machine's memory, the container's memory limit, and `ulimit -v`; connections without memory stay on the kernel road.",
+    )
 }
 
 /// What the control group's own limit leaves.
 fn control_group() -> Option<u64> {
     let path = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = path.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
-    let number = |name| std::fs::read_to_string(format!("/sys/fs/cgroup{path}/{name}")).ok()?.trim().parse::<u64>().ok();
+    let number =
+        |name| std::fs::read_to_string(format!("/sys/fs/cgroup{path}/{name}")).ok()?.trim().parse::<u64>().ok();
     Some(number("memory.max")?.saturating_sub(number("memory.current")?))
 }
 

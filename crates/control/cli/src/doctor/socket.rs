@@ -17,7 +17,11 @@ pub(super) fn byte_counts() -> Check {
         Ok(Some(5)) => Check::ok(NAME, "TCP_INFO has them"),
         Ok(Some(other)) => Check::fail(NAME, format!("TCP_INFO counts {other} bytes where 5 came"), ADVICE),
         Ok(None) => Check::fail(NAME, "TCP_INFO has none", ADVICE),
-        Err(error) => Check::fail(NAME, format!("no connection over 127.0.0.1: {error}"), "Bring the loopback interface up: ip link set lo up"),
+        Err(error) => Check::fail(
+            NAME,
+            format!("no connection over 127.0.0.1: {error}"),
+            "Bring the loopback interface up: ip link set lo up",
+        ),
     }
 }
 
@@ -42,7 +46,11 @@ pub(super) fn namespace_cookie() -> Check {
         .and_then(|listener| option(&listener, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, &mut cookie));
     match told {
         Ok(_) => Check::ok(NAME, format!("SO_NETNS_COOKIE is {}", u64::from_ne_bytes(cookie))),
-        Err(error) => Check::warn(NAME, format!("SO_NETNS_COOKIE: {error}"), "Linux 5.14 or later tells network namespaces apart."),
+        Err(error) => Check::warn(
+            NAME,
+            format!("SO_NETNS_COOKIE: {error}"),
+            "Linux 5.14 or later tells network namespaces apart.",
+        ),
     }
 }
 
@@ -51,6 +59,7 @@ pub(super) fn namespace_cookie() -> Check {
 fn option(socket: &impl AsRawFd, level: c_int, name: c_int, value: &mut [u8]) -> std::io::Result<usize> {
     let mut length = libc::socklen_t::try_from(value.len()).unwrap_or(libc::socklen_t::MAX);
     // SAFETY: the kernel writes at most `length` bytes into the exclusive slice, and the length into a local.
-    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut length) };
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut length) };
     if result == 0 { Ok(length as usize) } else { Err(std::io::Error::last_os_error()) }
 }

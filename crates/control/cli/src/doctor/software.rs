@@ -19,7 +19,8 @@ pub(super) fn processes() -> Check {
         return Check::warn(NAME, "/proc cannot be read", "Mount /proc: `vmmc status` looks there.");
     };
     let user = rustix::process::geteuid().as_raw();
-    let is_ours = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.uid() == user) && path.join("fd").is_dir();
+    let is_ours =
+        |path: &Path| path.metadata().is_ok_and(|metadata| metadata.uid() == user) && path.join("fd").is_dir();
     let ours = entries.flatten().map(|entry| entry.path()).filter(|path| is_ours(path));
     let (seen, hidden): (Vec<_>, Vec<_>) = ours.partition(|path| path.join("fd").read_dir().is_ok());
     if hidden.is_empty() {
@@ -34,17 +35,29 @@ pub(super) fn library() -> Check {
     const NAME: &str = "library";
     let path = match library::find() {
         Ok(path) => path,
-        Err(why) => return Check::fail(NAME, why, format!("Install libvmmc.so near vmmc, or name it in {}.", library::VARIABLE)),
+        Err(why) => {
+            return Check::fail(
+                NAME,
+                why,
+                format!("Install libvmmc.so near vmmc, or name it in {}.", library::VARIABLE),
+            );
+        }
     };
     const ADVICE: &str = "Build it anew on this machine, for this C library.";
     let outcome = Command::new("/bin/true").env("LD_PRELOAD", &path).stdin(Stdio::null()).output();
     match outcome {
-        Ok(output) if output.status.success() && output.stderr.is_empty() => Check::ok(NAME, path.display().to_string()),
+        Ok(output) if output.status.success() && output.stderr.is_empty() => {
+            Check::ok(NAME, path.display().to_string())
+        }
         Ok(output) => {
             let said = one_line(String::from_utf8_lossy(&output.stderr).trim());
             Check::fail(NAME, format!("{} does not load: {}; {said}", path.display(), output.status), ADVICE)
         }
-        Err(error) => Check::warn(NAME, format!("{}; /bin/true cannot be run to try it: {error}", path.display()), "Install coreutils."),
+        Err(error) => Check::warn(
+            NAME,
+            format!("{}; /bin/true cannot be run to try it: {error}", path.display()),
+            "Install coreutils.",
+        ),
     }
 }
 
@@ -60,9 +73,11 @@ pub(super) fn runtime_directory() -> Check {
     match runtime::meeting_place(&path).map(|place| place.check()) {
         Some(Ok(())) => Check::ok(NAME, shown.to_string()),
         Some(Err(ControlError::Absent)) => Check::ok(NAME, format!("{shown}, not made yet")),
-        Some(Err(ControlError::Untrusted)) => {
-            Check::fail(NAME, format!("{shown} is no directory, or others can write to it"), format!("chmod 700 {shown}, if it is yours. {advice}"))
-        }
+        Some(Err(ControlError::Untrusted)) => Check::fail(
+            NAME,
+            format!("{shown} is no directory, or others can write to it"),
+            format!("chmod 700 {shown}, if it is yours. {advice}"),
+        ),
         Some(Err(error)) => Check::fail(NAME, format!("{shown}: {error}"), advice),
         None => Check::fail(NAME, format!("{shown} cannot hold a socket"), advice),
     }
@@ -72,7 +87,9 @@ pub(super) fn runtime_directory() -> Check {
 pub(super) fn broker() -> Check {
     const NAME: &str = "broker";
     match answer() {
-        Ok(status) => Check::ok(NAME, format!("pid {} answers; {} connected", status.pid, plural(programs(&status), "program"))),
+        Ok(status) => {
+            Check::ok(NAME, format!("pid {} answers; {} connected", status.pid, plural(programs(&status), "program")))
+        }
         Err(why) => Check::fail(NAME, why, "Run `vmmc broker` in another terminal to see what it says."),
     }
 }

@@ -42,7 +42,10 @@ fn converse() -> Result<Check, String> {
     connector.end_input();
     let trips: u64 = connector.line()?.parse().map_err(|_| "the connecting end printed no number".to_owned())?;
     Ok(match verdict {
-        Ok(after) => Check::ok(NAME, format!("both directions moved to VMMC within {} ms; {} round trips", after.as_millis(), count(trips))),
+        Ok(after) => Check::ok(
+            NAME,
+            format!("both directions moved to VMMC within {} ms; {} round trips", after.as_millis(), count(trips)),
+        ),
         Err((why, advice)) => Check::fail(NAME, format!("{} round trips, but {why}", count(trips)), advice),
     })
 }
@@ -57,7 +60,10 @@ fn connection(report: &Report, pid: i32) -> Option<&Socket> {
 fn explain(report: &Report, pids: [i32; 2]) -> (String, String) {
     for (pid, end) in pids.into_iter().zip(["connecting", "listening"]) {
         let Some(connection) = connection(report, pid) else {
-            return (format!("the {end} end has no table of sockets with the connection in it"), "See what is said about the library above.".to_owned());
+            return (
+                format!("the {end} end has no table of sockets with the connection in it"),
+                "See what is said about the library above.".to_owned(),
+            );
         };
         for (direction, way) in connection.directions().zip(["outgoing", "incoming"]) {
             if direction.road != Road::Vmmc {
@@ -66,7 +72,10 @@ fn explain(report: &Report, pids: [i32; 2]) -> (String, String) {
                     (row.code, row.sentence, row.advice)
                 });
                 let advice = if advice.is_empty() { "See `vmmc status` while programs run." } else { advice };
-                return (format!("the {end} end's {way} direction stays on the kernel road ({code}): {sentence}"), advice.to_owned());
+                return (
+                    format!("the {end} end's {way} direction stays on the kernel road ({code}): {sentence}"),
+                    advice.to_owned(),
+                );
             }
         }
     }
@@ -83,7 +92,8 @@ struct Peer {
 impl Peer {
     /// Starts `vmmc run -- vmmc selftest-peer ROLE...`; since `run` becomes the command, the child is the peer.
     fn start(role: &[&str]) -> Result<Self, String> {
-        let command = std::env::current_exe().map_err(|error| format!("the command's own place is unknown: {error}"))?;
+        let command =
+            std::env::current_exe().map_err(|error| format!("the command's own place is unknown: {error}"))?;
         let mut child = Command::new(&command)
             .args(["run", "--quiet", "--"])
             .arg(&command)

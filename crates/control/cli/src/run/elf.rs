@@ -44,7 +44,9 @@ impl Verdict {
             Self::Bits32 => Some("is a 32-bit program and libvmmc.so is not"),
             Self::ForeignMachine => Some("is built for another processor"),
             Self::Musl => Some("is linked with musl and libvmmc.so needs glibc"),
-            Self::Privileged => Some("gains privileges when it starts (set-user-id, set-group-id or file capabilities), so the loader ignores LD_PRELOAD"),
+            Self::Privileged => Some(
+                "gains privileges when it starts (set-user-id, set-group-id or file capabilities), so the loader ignores LD_PRELOAD",
+            ),
         }
     }
 

@@ -45,7 +45,10 @@ fn look(path: &Path) -> Result<(), Failure> {
     }
     let denied = rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err();
     if denied || metadata.permissions().mode() & 0o111 == 0 {
-        return Err(Failure::of_start(NOT_RUNNABLE, format!("{}: permission denied: it is not executable", path.display())));
+        return Err(Failure::of_start(
+            NOT_RUNNABLE,
+            format!("{}: permission denied: it is not executable", path.display()),
+        ));
     }
     Ok(())
 }

@@ -135,7 +135,8 @@ impl Report {
 
     /// The part of it that is about one process.
     pub(crate) fn only(self, pid: i32) -> Self {
-        let families = self.families.into_iter().filter(|family| family.processes.iter().any(|process| process.pid == pid));
+        let families =
+            self.families.into_iter().filter(|family| family.processes.iter().any(|process| process.pid == pid));
         Self::new(families.collect(), self.unreadable.into_iter().filter(|unreadable| unreadable.pid == pid).collect())
     }
 }

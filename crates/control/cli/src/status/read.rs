@@ -31,7 +31,9 @@ pub(super) fn table(file: &File) -> Result<Table, String> {
     }
     let version = header.half(offset_of!(Header, version));
     if version != VERSION {
-        return Err(format!("its table of sockets has version {version}, and this command reads version {VERSION}; restart the program"));
+        return Err(format!(
+            "its table of sockets has version {version}, and this command reads version {VERSION}; restart the program"
+        ));
     }
     let (sockets, damaged) = sockets(file, header.half(offset_of!(Header, used)).into());
     Ok(Table { profile: profile(header), broker: broker(header), sockets, damaged })
@@ -62,7 +64,10 @@ fn sockets(file: &File, used: u64) -> (Vec<Socket>, usize) {
     let end = used.min(RECORDS_MAX);
     while at < end {
         // The header takes a record's room.
-        let Some(bytes) = read(file, 1 + at, RECORDS_PER_READ.min(end - at)).filter(|bytes| bytes.len() >= RECORD_SIZE) else { break };
+        let Some(bytes) = read(file, 1 + at, RECORDS_PER_READ.min(end - at)).filter(|bytes| bytes.len() >= RECORD_SIZE)
+        else {
+            break;
+        };
         for record in bytes.chunks_exact(RECORD_SIZE).map(Bytes) {
             match socket(record) {
                 Ok(socket) => sockets.extend(socket),
@@ -71,6 +76,7 @@ fn sockets(file: &File, used: u64) -> (Vec<Socket>, usize) {
         }
         at += RECORDS_PER_READ;
     }
+    sockets.sort_by_key(|socket: &Socket| socket.descriptor);
     (sockets, damaged)
 }
 
@@ -110,15 +116,17 @@ fn socket(record: Bytes<'_>) -> Result<Option<Socket>, Damaged> {
     if !matches!(family, 0 | 4 | 6) {
         return Err(Damaged);
     }
-    let [local_low, local_high, remote_low, remote_high, ..] = record.half(offset_of!(SocketRecord, ports)).to_le_bytes();
+    let [local_low, local_high, remote_low, remote_high, ..] =
+        record.half(offset_of!(SocketRecord, ports)).to_le_bytes();
     let local = address(record, offset_of!(SocketRecord, local), family, u16::from_le_bytes([local_low, local_high]));
-    let remote = address(record, offset_of!(SocketRecord, remote), family, u16::from_le_bytes([remote_low, remote_high]));
+    let remote =
+        address(record, offset_of!(SocketRecord, remote), family, u16::from_le_bytes([remote_low, remote_high]));
     let is_connection = kind == Kind::Connection;
     Ok(Some(Socket {
         descriptor: record.half(offset_of!(SocketRecord, descriptor)),
         opened_by: record.half(offset_of!(SocketRecord, pid)),
         kind,
-        local: local.filter(|local| is_connection || local.port() != 0),
+        local,
         remote: remote.filter(|_| is_connection),
         paired: record.half(offset_of!(SocketRecord, paired)) == 1,
         outgoing: is_connection.then(|| direction(record, offset_of!(SocketRecord, outgoing))),
@@ -139,7 +147,8 @@ fn address(record: Bytes<'_>, at: usize, family: u32, port: u16) -> Option<Socke
         }
         _ => return None,
     };
-    Some(SocketAddr::new(ip, port))
+    // No bound socket has port 0: the library has not looked the address up.
+    (port != 0).then(|| SocketAddr::new(ip, port))
 }
 
 fn direction(record: Bytes<'_>, at: usize) -> Direction {

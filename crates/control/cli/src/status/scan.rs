@@ -1,7 +1,7 @@
 //! From `/proc` to the tables of all processes that one may look at.
 
 use super::model::{Family, Process, Report, Unreadable};
-use super::read;
+use super::{kernel, read};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,9 +18,8 @@ type Identity = (u64, u64);
 pub(crate) fn all() -> std::io::Result<Report> {
     let mut files: BTreeMap<Identity, (File, Vec<Process>)> = BTreeMap::new();
     let mut unreadable = Vec::new();
-    let mut pids: Vec<i32> = std::fs::read_dir("/proc")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
+    let mut pids: Vec<i32> =
+        std::fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     for pid in pids {
         match table_file(pid) {
@@ -35,8 +34,14 @@ pub(crate) fn all() -> std::io::Result<Report> {
     let mut families = Vec::new();
     for (file, processes) in files.into_values() {
         match read::table(&file) {
-            Ok(table) => families.push(Family { processes, table }),
-            Err(why) => unreadable.extend(processes.iter().map(|process| Unreadable { pid: process.pid, why: why.clone() })),
+            Ok(table) => {
+                let mut family = Family { processes, table };
+                kernel::fill_addresses(&mut family);
+                families.push(family);
+            }
+            Err(why) => {
+                unreadable.extend(processes.iter().map(|process| Unreadable { pid: process.pid, why: why.clone() }))
+            }
         }
     }
     families.sort_by_key(|family| family.processes.first().map(|process| process.pid));
@@ -92,7 +97,8 @@ mod tests {
     #[test]
     fn only_the_library_s_memfd_is_a_table() {
         assert!(is_table(OsStr::new("/memfd:vmmc-sockets (deleted)")));
-        for other in ["/memfd:vmmc-sockets2 (deleted)", "/memfd:vmmc-link (deleted)", "/tmp/vmmc-sockets", "socket:[1]"] {
+        for other in ["/memfd:vmmc-sockets2 (deleted)", "/memfd:vmmc-link (deleted)", "/tmp/vmmc-sockets", "socket:[1]"]
+        {
             assert!(!is_table(OsStr::new(other)), "{other}");
         }
     }

@@ -7,8 +7,20 @@ use std::fmt::Write as _;
 
 /// Processes of one family that are named before the rest is only counted.
 const PROCESSES_NAMED: usize = 8;
-const HEADINGS: [&str; 12] =
-    ["fd", "local", "remote", "way", "road", "VMMC bytes", "calls", "kernel bytes", "calls", "moves", "bells", "sleeps"];
+const HEADINGS: [&str; 12] = [
+    "fd",
+    "local",
+    "remote",
+    "way",
+    "road",
+    "VMMC bytes",
+    "calls",
+    "kernel bytes",
+    "calls",
+    "moves",
+    "bells",
+    "sleeps",
+];
 const WHY: &str = "why";
 
 /// The whole report, ending in a newline.
@@ -20,7 +32,7 @@ pub(super) fn text(report: &Report) -> String {
     for family in &report.families {
         let _ = writeln!(text, "{}\n{}", title(family), summary(family));
         if family.table.sockets.iter().any(is_shown) {
-            let _ = writeln!(text, "{}", table(family));
+            let _ = writeln!(text, "{}", table(family).trim_fmt());
         }
         text.push('\n');
     }

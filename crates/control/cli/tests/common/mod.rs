@@ -22,7 +22,12 @@ pub struct Outcome {
 impl From<Output> for Outcome {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code(), signal: output.status.signal(), output: text(output.stdout), errors: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            signal: output.status.signal(),
+            output: text(output.stdout),
+            errors: text(output.stderr),
+        }
     }
 }
 
@@ -68,7 +73,9 @@ pub fn end_broker_at(directory: &Path) {
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(VMMC);
     command.args(arguments);
-    for name in ["LD_PRELOAD", "VMMC_LIBRARY", "VMMC_PROFILE", "VMMC_SPIN", "VMMC_STRICT", "VMMC_RUNTIME_DIR", "VMMC_DISABLE"] {
+    for name in
+        ["LD_PRELOAD", "VMMC_LIBRARY", "VMMC_PROFILE", "VMMC_SPIN", "VMMC_STRICT", "VMMC_RUNTIME_DIR", "VMMC_DISABLE"]
+    {
         command.env_remove(name);
     }
     command
