@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -49,6 +50,7 @@ static void bytes(void) {
     struct msghdr message = {.msg_iov = in, .msg_iovlen = 3, .msg_name = &from, .msg_namelen = sizeof from};
     struct mmsghdr several[2] = {{.msg_hdr = {.msg_iov = out, .msg_iovlen = 3}}, {.msg_hdr = {.msg_iov = out, .msg_iovlen = 1}}};
     assert(sendmmsg(ends[0], several, 2, 0) == 2 && several[0].msg_len == 5 && several[1].msg_len == 2);
+    for (int ready = 0; ready < 7;) assert(ioctl(ends[1], FIONREAD, &ready) == 0);
     assert(recvmsg(ends[1], &message, 0) == 7 && message.msg_namelen == 0 && message.msg_flags == 0 && memcmp(second, "eab", 3) == 0);
     assert(send(ends[0], "gone", 4, 0) == 4 && recv(ends[1], second, 0, 0) == 0 && recv(ends[1], NULL, 4, MSG_TRUNC) == 4);
     assert(recv(ends[1], second, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN && recv(ends[1], second, 0, MSG_DONTWAIT) == -1);
