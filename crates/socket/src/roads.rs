@@ -1,7 +1,7 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
 use crate::wait::epoll;
-use crate::{doorbell, end, pairing, service, settings, spin, table};
+use crate::{doorbell, end, pairing, service, table};
 use vmmc_os::{Errno, kernel, process};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Lie, Next, Road};
@@ -9,8 +9,11 @@ use vmmc_sync::Ordering;
 
 /// A switch is made only when the receiver has at most this much kernel-road data left to read.
 const LAG_MAX: u64 = 64 * 1024;
-/// A blocking sender of bulk data lets the receiver catch up this long before it gives up on a switch.
-const CATCH_UP_MICROS: u32 = 1000;
+/// A blocking sender of bulk data lets the receiver catch up for at most so many rounds of [`ROUND_MICROS`]; the receiver
+/// works through the kernel's queue all the while, so nothing is lost by it.
+const CATCH_UP_ROUNDS: u32 = 200;
+/// It gives up when the receiver has read nothing for so many rounds.
+const CATCH_UP_IDLE_ROUNDS: u32 = 10;
 /// It does so once in this many kernel calls.
 const CATCH_UP_EVERY: u64 = 32;
 /// Longest wait for the peer's answer to a move back; in rounds of [`ROUND_MICROS`].
@@ -98,7 +101,19 @@ pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &Conn
 /// A blocking sender of bulk data is always ahead of the receiver: now and then it lets it catch up.
 fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
     let calls = connection.record.outgoing.kernel_messages.load(Ordering::Relaxed);
-    calls % CATCH_UP_EVERY == 0 && settings::spin_max_micros() > 0 && spin::at_most(CATCH_UP_MICROS, || sender.lag() <= LAG_MAX)
+    if calls % CATCH_UP_EVERY != 0 {
+        return false;
+    }
+    let (mut lag, mut idle) = (sender.lag(), 0);
+    for _ in 0..CATCH_UP_ROUNDS {
+        process::sleep_micros(ROUND_MICROS);
+        let before = core::mem::replace(&mut lag, sender.lag());
+        idle = if lag < before { 0 } else { idle + 1 };
+        if lag <= LAG_MAX || idle > CATCH_UP_IDLE_ROUNDS {
+            break;
+        }
+    }
+    lag <= LAG_MAX
 }
 
 /// Doorbells must wait neither for Nagle's algorithm nor under a cork.

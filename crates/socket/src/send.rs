@@ -3,7 +3,7 @@ use crate::connection::{Connection, ConnectionSender, flag};
 use crate::gate::{Alone, Among};
 use crate::{Ending, doorbell, end, pairing, roads, settings, spin, table};
 use std::io::IoSlice;
-use vmmc_os::{Errno, clock, kernel};
+use vmmc_os::{Errno, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
@@ -11,6 +11,9 @@ use vmmc_sync::Ordering;
 /// How long a sender with a full ring waits for the receiver before it moves back to the kernel road.
 const ROOM_WAIT_BLOCKING_MICROS: u32 = 200;
 const ROOM_WAIT_NONBLOCKING_MICROS: u32 = 20;
+/// A blocking sender then sleeps so many times this long: a receiver that lost its processor for a moment gets it back.
+const ROOM_SLEEPS: u32 = 20;
+const ROOM_SLEEP_MICROS: u32 = 100;
 /// A sender with unread bytes out asks the kernel this often whether the peer still lives.
 const PEER_CHECK_MICROS: u32 = 100;
 
@@ -137,7 +140,10 @@ fn wait_for_room(sender: &ConnectionSender<'_>, wanted: usize, wait: bool) -> bo
     };
     let enough = wanted.min(32 * 1024);
     let room = |least| sender.room().map_or(true, |room| room >= least);
-    spin::at_most(micros, || room(enough)) || room(1)
+    spin::at_most(micros, || room(enough)) || room(1) || wait && (0..ROOM_SLEEPS).any(|_| {
+        process::sleep_micros(ROOM_SLEEP_MICROS);
+        room(1)
+    })
 }
 
 /// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at the peer.
