@@ -97,7 +97,11 @@ impl Connection {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
     pub(crate) fn set(&self, flag: u32, on: bool) {
-        if on { self.flags.fetch_or(flag, Ordering::Relaxed) } else { self.flags.fetch_and(!flag, Ordering::Relaxed) };
+        if on {
+            self.flags.fetch_or(flag, Ordering::Relaxed)
+        } else {
+            self.flags.fetch_and(!flag, Ordering::Relaxed)
+        };
     }
     #[inline(always)]
     pub(crate) fn is_paired(&self) -> bool {
@@ -142,8 +146,12 @@ impl Connection {
 
     /// `--strict`: a connection that could be ours and isn't fails loudly instead of staying on the kernel road.
     pub(crate) fn object(&'static self, reason: Reason) {
-        const OURS_TO_HAVE: [Reason; 5] = [Reason::NO_BROKER, Reason::NO_MEMORY, Reason::COUNTS_DIFFER, Reason::VERSION, Reason::POLICY];
-        if crate::settings::strict() && OURS_TO_HAVE.contains(&reason) && let Some(fd) = crate::table::descriptor_of(self) {
+        const OURS_TO_HAVE: [Reason; 5] =
+            [Reason::NO_BROKER, Reason::NO_MEMORY, Reason::COUNTS_DIFFER, Reason::VERSION, Reason::POLICY];
+        if crate::settings::strict()
+            && OURS_TO_HAVE.contains(&reason)
+            && let Some(fd) = crate::table::descriptor_of(self)
+        {
             self.reset(fd, reason);
         }
     }

@@ -23,7 +23,12 @@ pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'
 
 /// Takes up to `doorbells` announced doorbells out of the kernel's queue, without waiting. The receive gate is held.
 /// `Ok(true)`: the kernel said end of stream.
-pub(crate) fn drain(connection: &Connection, fd: i32, receiver: &ConnectionReceiver<'_>, doorbells: usize) -> Result<bool, Lie> {
+pub(crate) fn drain(
+    connection: &Connection,
+    fd: i32,
+    receiver: &ConnectionReceiver<'_>,
+    doorbells: usize,
+) -> Result<bool, Lie> {
     let mut scratch = [0u8; 64];
     let mut left = doorbells;
     while left > 0 {

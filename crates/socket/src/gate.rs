@@ -49,7 +49,11 @@ impl Gate {
                 return None;
             }
             if word & HOLDER == 0 {
-                if self.0.compare_exchange(word, EXCLUSIVE | pid | (word & AWAITED), Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                if self
+                    .0
+                    .compare_exchange(word, EXCLUSIVE | pid | (word & AWAITED), Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+                {
                     return Some(Alone(self));
                 }
             } else if round < 64 {
@@ -67,7 +71,9 @@ impl Gate {
         if word != awaited && self.0.compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return;
         }
-        if futex::wait(&self.0, awaited, Some(HOLDER_CHECK)) == Ok(futex::Wake::TimedOut) && !process::exists(word & HOLDER) {
+        if futex::wait(&self.0, awaited, Some(HOLDER_CHECK)) == Ok(futex::Wake::TimedOut)
+            && !process::exists(word & HOLDER)
+        {
             let _ = self.0.compare_exchange(awaited, 0, Ordering::Acquire, Ordering::Relaxed);
         }
     }
@@ -76,7 +82,9 @@ impl Gate {
     #[inline]
     pub(crate) fn among(&self) -> Among<'_> {
         let word = self.0.load(Ordering::Relaxed);
-        if word & EXCLUSIVE == 0 && self.0.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        if word & EXCLUSIVE == 0
+            && self.0.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        {
             return Among(self);
         }
         self.among_slow()
@@ -155,10 +163,12 @@ mod tests {
         let (gate, sum) = (Gate(AtomicU32::new(0)), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| for _ in 0..10_000 {
-                    let alone = gate.alone(std::process::id()).unwrap();
-                    sum.store(sum.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-                    drop(alone);
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        let alone = gate.alone(std::process::id()).unwrap();
+                        sum.store(sum.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                        drop(alone);
+                    }
                 });
             }
         });

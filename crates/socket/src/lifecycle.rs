@@ -19,7 +19,14 @@ fn enter(fd: i32, kind: u32, flags: u32) {
 fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
     connection.send.reset(0);
     connection.recv.reset(0);
-    for word in [&connection.send_error, &connection.recv_error, &connection.forbidden, &connection.spin, &connection.ask_after, &connection.touched] {
+    for word in [
+        &connection.send_error,
+        &connection.recv_error,
+        &connection.forbidden,
+        &connection.spin,
+        &connection.ask_after,
+        &connection.touched,
+    ] {
         word.store(0, Ordering::Relaxed);
     }
     connection.asked_at.store(0, Ordering::Relaxed);
@@ -33,7 +40,15 @@ fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
     record.ports.store(0, Ordering::Relaxed);
     record.paired.store(0, Ordering::Relaxed);
     for direction in [&record.outgoing, &record.incoming] {
-        for word in [&direction.kernel_bytes, &direction.kernel_messages, &direction.vmmc_bytes, &direction.vmmc_messages, &direction.switches, &direction.doorbells, &direction.sleeps] {
+        for word in [
+            &direction.kernel_bytes,
+            &direction.kernel_messages,
+            &direction.vmmc_bytes,
+            &direction.vmmc_messages,
+            &direction.switches,
+            &direction.doorbells,
+            &direction.sleeps,
+        ] {
             word.store(0, Ordering::Relaxed);
         }
         direction.road.store(0, Ordering::Relaxed);

@@ -12,7 +12,9 @@ pub fn shutdown(fd: i32, how: i32) -> Ending {
         return Ending::Bypass;
     }
     let alone = connection.send_gate.alone(crate::process::id());
-    if connection.is_paired() && let Err(error) = roads::settle_return(connection, fd, &connection.sender(), true) {
+    if connection.is_paired()
+        && let Err(error) = roads::settle_return(connection, fd, &connection.sender(), true)
+    {
         return Ending::Failed(error);
     }
     match kernel::shutdown(fd, how) {
@@ -50,7 +52,9 @@ pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Ending {
         return Ending::Bypass;
     }
     // While VMMC needs them otherwise below, these two are kept here.
-    if let (Some(flag), true, Some(value)) = (flag_of(level, name), connection.has(flag::NODELAY_OURS), value.first_chunk::<4>()) {
+    if let (Some(flag), true, Some(value)) =
+        (flag_of(level, name), connection.has(flag::NODELAY_OURS), value.first_chunk::<4>())
+    {
         connection.set(flag, i32::from_ne_bytes(*value) != 0);
         return Ending::Handled(0);
     }

@@ -19,14 +19,17 @@ pub(crate) fn consider(connection: &'static Connection) {
 
 fn weigh(connection: &'static Connection) {
     let sum = |pick: fn(&vmmc_protocol::record::DirectionRecord) -> &vmmc_sync::AtomicU64| {
-        pick(&connection.record.outgoing).load(Ordering::Relaxed) + pick(&connection.record.incoming).load(Ordering::Relaxed)
+        pick(&connection.record.outgoing).load(Ordering::Relaxed)
+            + pick(&connection.record.incoming).load(Ordering::Relaxed)
     };
     let calls = sum(|record| &record.kernel_messages);
     let least = CALLS_LEAST.max(u64::from(connection.ask_after.load(Ordering::Relaxed)));
     if calls < least && (sum(|record| &record.kernel_bytes) < BYTES_LEAST || least > CALLS_LEAST) {
         return;
     }
-    if connection.record.kind.load(Ordering::Relaxed) != kind::CONNECTION || connection.has(flag::PEER_FINISHED | flag::SEND_SHUT) {
+    if connection.record.kind.load(Ordering::Relaxed) != kind::CONNECTION
+        || connection.has(flag::PEER_FINISHED | flag::SEND_SHUT)
+    {
         return;
     }
     if connection.phase.compare_exchange(phase::NONE, phase::ASKED, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
@@ -44,7 +47,9 @@ pub(crate) fn held_elsewhere(connection: &'static Connection) -> bool {
     }
     let mut here = 0;
     table::each_in(0, u32::MAX, |_, entry| {
-        if let table::Entry::Socket(found) = entry && core::ptr::eq(found, connection) {
+        if let table::Entry::Socket(found) = entry
+            && core::ptr::eq(found, connection)
+        {
             here += 1;
         }
     });
@@ -74,7 +79,9 @@ pub(crate) fn withdraw(connection: &'static Connection) {
 pub(crate) fn release(connection: &'static Connection) {
     match connection.phase.swap(phase::REFUSED, Ordering::AcqRel) {
         phase::ASKED => service::withdraw(token(connection)),
-        phase::PAIRED => service::release(connection.link.load(Ordering::Relaxed), connection.slot.load(Ordering::Relaxed)),
+        phase::PAIRED => {
+            service::release(connection.link.load(Ordering::Relaxed), connection.slot.load(Ordering::Relaxed))
+        }
         _ => {}
     }
 }

@@ -41,7 +41,11 @@ struct Call<'a, 'b> {
 #[inline]
 pub fn recv(fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    let result = if connection.is_paired() { recv_paired(connection, fd, bufs, flags) } else { by_kernel(connection, fd, bufs, flags) };
+    let result = if connection.is_paired() {
+        recv_paired(connection, fd, bufs, flags)
+    } else {
+        by_kernel(connection, fd, bufs, flags)
+    };
     match result {
         Ok(n) => Ending::Handled(n as isize),
         Err(error) => Ending::Failed(error),
@@ -49,7 +53,12 @@ pub fn recv(fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Ending {
 }
 
 /// A plain kernel receive, counted: legal as long as this end has not said that it honours a switch.
-fn by_kernel(connection: &'static Connection, fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Result<usize, Errno> {
+fn by_kernel(
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &mut [IoSliceMut<'_>],
+    flags: i32,
+) -> Result<usize, Errno> {
     let among = connection.recv_gate.among();
     if connection.recv.is_ready() {
         drop(among);
@@ -73,7 +82,12 @@ fn account_kernel(connection: &Connection, received: usize) {
     count(&connection.record.incoming.kernel_messages, 1);
 }
 
-fn recv_paired(connection: &'static Connection, fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Result<usize, Errno> {
+fn recv_paired(
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &mut [IoSliceMut<'_>],
+    flags: i32,
+) -> Result<usize, Errno> {
     let wanted = bufs.iter().map(|buf| buf.len()).sum();
     if wanted == 0 {
         return kernel::recv_slices(fd, bufs, flags);
@@ -189,14 +203,23 @@ impl Call<'_, '_> {
                     self.connection.set(flag::PEER_FINISHED, true);
                     Ok(Step::Done(Ok(self.done)))
                 }
-                Ok(n) if peek != 0 => Ok(if receiver.look()? == (Next::Kernel { limit }) { Step::Done(Ok(self.done + n)) } else { Step::Again }),
+                Ok(n) if peek != 0 => Ok(if receiver.look()? == (Next::Kernel { limit }) {
+                    Step::Done(Ok(self.done + n))
+                } else {
+                    Step::Again
+                }),
                 Ok(n) => {
                     let data = receiver.from_kernel(room.get(..n).unwrap_or_default())?;
                     self.after_kernel(data);
-                    let more = data == 0 || self.flags & libc::MSG_WAITALL != 0 && self.done < self.wanted && self.may_wait();
+                    let more =
+                        data == 0 || self.flags & libc::MSG_WAITALL != 0 && self.done < self.wanted && self.may_wait();
                     Ok(if more { Step::Again } else { Step::Done(Ok(self.done)) })
                 }
-                Err(Errno(libc::EAGAIN)) if self.may_wait() && (self.done == 0 || self.flags & libc::MSG_WAITALL != 0) => Ok(Step::Sleep),
+                Err(Errno(libc::EAGAIN))
+                    if self.may_wait() && (self.done == 0 || self.flags & libc::MSG_WAITALL != 0) =>
+                {
+                    Ok(Step::Sleep)
+                }
                 Err(error) => Ok(self.end_with(error)),
             };
         }

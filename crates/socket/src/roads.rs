@@ -164,14 +164,21 @@ pub(crate) fn note_incoming(connection: &'static Connection, fd: i32) {
     if record.road.swap(u32::from(on_ring), Ordering::Relaxed) != u32::from(on_ring) {
         count(&record.switches, 1);
     }
-    record.reason.store(u32::from(if on_ring { Reason::NONE } else { Reason::PEER_MOVED_BACK }.number()), Ordering::Relaxed);
+    record
+        .reason
+        .store(u32::from(if on_ring { Reason::NONE } else { Reason::PEER_MOVED_BACK }.number()), Ordering::Relaxed);
     service::active();
     epoll::notice(connection, fd);
 }
 
 /// Answers a retract, and puts bytes that the peer gave back on the kernel road before anything new.
 /// The send gate is held. `EAGAIN` if that is not possible yet and the caller may not wait.
-pub(crate) fn settle_return(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> Result<(), Errno> {
+pub(crate) fn settle_return(
+    connection: &Connection,
+    fd: i32,
+    sender: &ConnectionSender<'_>,
+    wait: bool,
+) -> Result<(), Errno> {
     if sender.is_retracted() {
         sender.honour_retract();
         note_left(connection, Reason::PEER_MOVED_BACK);

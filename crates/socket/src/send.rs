@@ -23,7 +23,11 @@ const PEER_CHECK_MICROS: u32 = 100;
 #[inline]
 pub fn send(fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    let result = if connection.is_paired() { send_paired(connection, fd, bufs, flags) } else { by_kernel(connection, fd, bufs, flags) };
+    let result = if connection.is_paired() {
+        send_paired(connection, fd, bufs, flags)
+    } else {
+        by_kernel(connection, fd, bufs, flags)
+    };
     match result {
         Ok(n) => Ending::Handled(n as isize),
         Err(error) => Ending::Failed(error),
@@ -40,7 +44,13 @@ fn by_kernel(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], fla
     kernel_call(connection, fd, bufs, flags, &among)
 }
 
-fn kernel_call(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], flags: i32, _among: &Among<'_>) -> Result<usize, Errno> {
+fn kernel_call(
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &[IoSlice<'_>],
+    flags: i32,
+    _among: &Among<'_>,
+) -> Result<usize, Errno> {
     let sent = match bufs {
         [buf] => kernel::send(fd, buf, flags),
         bufs => kernel::send_slices(fd, bufs, flags),
@@ -85,7 +95,12 @@ fn send_paired(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], f
 }
 
 /// The kernel road, unless the stream has moved meanwhile. Empty sends go to the kernel for its own answer.
-fn by_kernel_or_retry(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Result<usize, Errno> {
+fn by_kernel_or_retry(
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &[IoSlice<'_>],
+    flags: i32,
+) -> Result<usize, Errno> {
     if bufs.iter().all(|buf| buf.is_empty()) {
         return kernel::send_slices(fd, bufs, flags);
     }
@@ -93,7 +108,13 @@ fn by_kernel_or_retry(connection: &'static Connection, fd: i32, bufs: &[IoSlice<
 }
 
 /// Puts what there is room for, waiting a bounded while where there is none. Fewer bytes than given: the stream has left.
-fn put_all(connection: &'static Connection, fd: i32, sender: &ConnectionSender<'_>, bufs: &[IoSlice<'_>], wait: bool) -> Result<usize, Lie> {
+fn put_all(
+    connection: &'static Connection,
+    fd: i32,
+    sender: &ConnectionSender<'_>,
+    bufs: &[IoSlice<'_>],
+    wait: bool,
+) -> Result<usize, Lie> {
     let mut done = 0;
     if !sender.is_drained() && peer_has_ended(connection, fd) {
         roads::leave(connection, sender, Reason::PEER_FINISHED);
@@ -140,10 +161,13 @@ fn wait_for_room(sender: &ConnectionSender<'_>, wanted: usize, wait: bool) -> bo
     };
     let enough = wanted.min(32 * 1024);
     let room = |least| sender.room().map_or(true, |room| room >= least);
-    spin::at_most(micros, || room(enough)) || room(1) || wait && (0..ROOM_SLEEPS).any(|_| {
-        process::sleep_micros(ROOM_SLEEP_MICROS);
-        room(1)
-    })
+    spin::at_most(micros, || room(enough))
+        || room(1)
+        || wait
+            && (0..ROOM_SLEEPS).any(|_| {
+                process::sleep_micros(ROOM_SLEEP_MICROS);
+                room(1)
+            })
 }
 
 /// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at the peer.
@@ -164,7 +188,14 @@ fn peer_has_ended(connection: &Connection, fd: i32) -> bool {
 }
 
 /// The ring is full and the stream has left it: the rest goes down the kernel road, whose waiting and errors count.
-fn overflow(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], done: usize, flags: i32, among: &Among<'_>) -> Result<usize, Errno> {
+fn overflow(
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &[IoSlice<'_>],
+    done: usize,
+    flags: i32,
+    among: &Among<'_>,
+) -> Result<usize, Errno> {
     let (mut skip, mut total) = (done, done);
     for buf in bufs {
         let rest = buf.get(skip.min(buf.len())..).unwrap_or_default();
@@ -230,7 +261,13 @@ pub fn sendfile(out: i32, input: i32, offset: Option<&mut i64>, count: usize) ->
     Ending::Handled(sent as isize)
 }
 
-fn sendfile_by_kernel(connection: &'static Connection, out: i32, input: i32, offset: Option<&mut i64>, length: usize) -> Ending {
+fn sendfile_by_kernel(
+    connection: &'static Connection,
+    out: i32,
+    input: i32,
+    offset: Option<&mut i64>,
+    length: usize,
+) -> Ending {
     let _among = connection.send_gate.among();
     if connection.send.road() == Road::Vmmc {
         return Ending::Failed(Errno(libc::EAGAIN));

@@ -4,8 +4,13 @@ use crate::connection::{Connection, flag, phase};
 use crate::{arena, link, pairing, roads, send, settings, table};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
-use vmmc_os::{Errno, EpollEvent, clock, kernel, process};
-use vmmc_protocol::{Reason, client::{Client, Event}, message::Side, runtime_dir::RuntimeDir};
+use vmmc_os::{EpollEvent, Errno, clock, kernel, process};
+use vmmc_protocol::{
+    Reason,
+    client::{Client, Event},
+    message::Side,
+    runtime_dir::RuntimeDir,
+};
 use vmmc_stream::Road;
 use vmmc_sync::{AtomicU32, AtomicUsize, Ordering};
 
@@ -130,7 +135,8 @@ struct Service {
 
 extern "C" fn body(_: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
     let Ok(epoll) = kernel::epoll_create() else { return core::ptr::null_mut() };
-    let mut service = Service { epoll: own(epoll), client: None, chunks: Vec::new(), last_try: None, unsent: false, ticks_left: 0 };
+    let mut service =
+        Service { epoll: own(epoll), client: None, chunks: Vec::new(), last_try: None, unsent: false, ticks_left: 0 };
     service.watch(WAKE_FD.load(Ordering::Acquire) as i32, WAKE);
     loop {
         service.round();
@@ -265,7 +271,9 @@ impl Service {
             match client.receive() {
                 Ok(None) => return,
                 Ok(Some(Event::Confirm { token })) => match pairing::of_token(token) {
-                    Some(connection) if connection.phase.load(Ordering::Relaxed) == phase::ASKED => self.offer(connection),
+                    Some(connection) if connection.phase.load(Ordering::Relaxed) == phase::ASKED => {
+                        self.offer(connection)
+                    }
                     _ => withdraw(token),
                 },
                 Ok(Some(Event::Paired(paired))) => self.paired(paired),
@@ -286,11 +294,17 @@ impl Service {
         if let Some(new) = paired.segment {
             self.map(pairing.link, second, pairing.chunk, new);
         }
-        let known = |chunk: &&Mapped| chunk.link == pairing.link && chunk.second == second && chunk.chunk == pairing.chunk;
+        let known =
+            |chunk: &&Mapped| chunk.link == pairing.link && chunk.second == second && chunk.chunk == pairing.chunk;
         let mapped = self.chunks.iter().find(known);
         let windows = mapped.and_then(|mapped| {
             let len = vmmc_protocol::slot::size(pairing.ring_capacity);
-            Some((mapped.export.export(pairing.own_offset, len)?, mapped.import.import(pairing.peer_offset, len)?, len, mapped.peer_bell))
+            Some((
+                mapped.export.export(pairing.own_offset, len)?,
+                mapped.import.import(pairing.peer_offset, len)?,
+                len,
+                mapped.peer_bell,
+            ))
         });
         let connection = pairing::of_token(pairing.token);
         let Some((own, peer, len, bell)) = windows else {
@@ -324,10 +338,13 @@ impl Service {
     }
 
     fn map(&mut self, link: u64, second: bool, chunk: u32, new: vmmc_protocol::client::NewSegment) {
-        let (Ok(export), Ok(import)) = (vmmc_shm::Segment::map(new.export.number()), vmmc_shm::Segment::map(new.import.number())) else {
+        let (Ok(export), Ok(import)) =
+            (vmmc_shm::Segment::map(new.export.number()), vmmc_shm::Segment::map(new.import.number()))
+        else {
             return;
         };
-        let bell = self.chunks.iter().find(|known| known.link == link && known.second == second).map(|known| known.peer_bell);
+        let bell =
+            self.chunks.iter().find(|known| known.link == link && known.second == second).map(|known| known.peer_bell);
         let peer_bell = bell.unwrap_or_else(|| {
             let own_bell = own(new.own_bell.into_raw());
             self.watch(own_bell, own_bell as u64);
@@ -372,7 +389,8 @@ fn is_local(connection: &Connection, fd: i32) -> bool {
     }
     let port = |raw: &[u8; 28]| u32::from(u16::from_be_bytes([raw[2], raw[3]]));
     record.ports.store(port(&local) | port(&remote) << 16, Ordering::Relaxed);
-    let v4 = if local[0] == libc::AF_INET as u8 { Some(other[0]) } else { other.starts_with(&MAPPED).then_some(other[12]) };
+    let v4 =
+        if local[0] == libc::AF_INET as u8 { Some(other[0]) } else { other.starts_with(&MAPPED).then_some(other[12]) };
     let loopback = v4 == Some(127) || v4.is_none() && other[..15] == [0; 15] && other[15] == 1;
     loopback || mine == other
 }
@@ -432,7 +450,8 @@ fn look_after_waiters() -> bool {
         }
     });
     each_connection(|connection, fd| {
-        if connection.is_paired() && (connection.send.owes_return() || connection.sender().is_retracted())
+        if connection.is_paired()
+            && (connection.send.owes_return() || connection.sender().is_retracted())
             && let Some(_alone) = send::gate(connection)
         {
             let _ = roads::settle_return(connection, fd, &connection.sender(), false);

@@ -32,7 +32,9 @@ pub(crate) enum Entry {
 
 /// Maps the table. Before it is called everything is untracked.
 pub(crate) fn start() {
-    if ENTRIES.load(Ordering::Acquire) == 0 && let Ok(address) = memory::map_private(DESCRIPTORS_MAX * 16) {
+    if ENTRIES.load(Ordering::Acquire) == 0
+        && let Ok(address) = memory::map_private(DESCRIPTORS_MAX * 16)
+    {
         ENTRIES.store(address, Ordering::Release);
     }
 }

@@ -7,7 +7,7 @@ use super::{Deadline, KERNEL_LOOK_MICROS, ready};
 use crate::connection::Connection;
 use crate::{Ending, lifecycle, settings, spin, table};
 use std::time::Duration;
-use vmmc_os::{Errno, EpollEvent, PollFd, clock, kernel};
+use vmmc_os::{EpollEvent, Errno, PollFd, clock, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -71,7 +71,10 @@ fn each_watcher(watchers: u64, mut visit: impl FnMut(usize, &'static Set)) {
         }
     }
     if watchers & OTHERS != 0 {
-        set::all().skip(62).filter(|(_, set)| set.in_use.load(Ordering::Relaxed)).for_each(|(number, set)| visit(number, set));
+        set::all()
+            .skip(62)
+            .filter(|(_, set)| set.in_use.load(Ordering::Relaxed))
+            .for_each(|(number, set)| visit(number, set));
     }
 }
 
@@ -113,7 +116,9 @@ fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
 }
 
 fn heat(members: &mut Members, fd: i32) {
-    if let Some(member) = members.by_fd.get_mut(&fd) && !member.is_hot {
+    if let Some(member) = members.by_fd.get_mut(&fd)
+        && !member.is_hot
+    {
         member.is_hot = true;
         members.hot.push(fd);
     }
@@ -151,8 +156,15 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
 
 fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, event: EpollEvent) {
     let member = Member {
-        what, events: event.events, data: event.u64, kernel: (event.events, event.u64),
-        removed: false, enabled: true, mark: None, out_due: true, is_hot: false,
+        what,
+        events: event.events,
+        data: event.u64,
+        kernel: (event.events, event.u64),
+        removed: false,
+        enabled: true,
+        mark: None,
+        out_due: true,
+        is_hot: false,
     };
     members.by_fd.insert(fd, member);
     members.index(fd, event.u64);
@@ -246,9 +258,13 @@ fn set_has_news(number: usize, depth: u32) -> bool {
             What::Set(_) => false,
         })
     });
-    hot || depth < DEPTH_MAX && members.nested.iter().any(|fd| {
-        members.by_fd.get(fd).is_some_and(|member| matches!(member.what, What::Set(inner) if set_has_news(inner, depth + 1)))
-    })
+    hot || depth < DEPTH_MAX
+        && members.nested.iter().any(|fd| {
+            members
+                .by_fd
+                .get(fd)
+                .is_some_and(|member| matches!(member.what, What::Set(inner) if set_has_news(inner, depth + 1)))
+        })
 }
 
 /// What a hot member would report now: no system call.
@@ -259,7 +275,10 @@ fn pending(member: &Member, connection: &Connection) -> u32 {
     }
     let edge = member.has(libc::EPOLLET);
     let mut bits = 0;
-    if member.events & READABLE != 0 && ready::has_news(connection) && !(edge && member.mark == Some(connection.receiver().mark())) {
+    if member.events & READABLE != 0
+        && ready::has_news(connection)
+        && !(edge && member.mark == Some(connection.receiver().mark()))
+    {
         bits |= member.events & READABLE;
     }
     if member.events & WRITABLE != 0 && connection.send.road() == Road::Vmmc && (!edge || member.out_due || bits != 0) {
@@ -307,7 +326,9 @@ impl Wait {
             if budget > 0 && self.set.sleepers.load(Ordering::Relaxed) == 0 {
                 let slice = budget.min(KERNEL_LOOK_MICROS);
                 budget -= slice;
-                if spin::at_most_learnt(&self.set.spin, slice, || has_news(self.number)) || budget > 0 && spin::is_worth_it(&self.set.spin) {
+                if spin::at_most_learnt(&self.set.spin, slice, || has_news(self.number))
+                    || budget > 0 && spin::is_worth_it(&self.set.spin)
+                {
                     continue;
                 }
             }
@@ -369,7 +390,13 @@ impl Wait {
     }
 
     /// Asks the kernel's set, and puts what is true of it behind the first `from` reports.
-    fn ask_kernel(&self, out: &mut [EpollEvent], from: usize, timeout: Option<Duration>, sigmask: Option<u64>) -> Result<usize, Errno> {
+    fn ask_kernel(
+        &self,
+        out: &mut [EpollEvent],
+        from: usize,
+        timeout: Option<Duration>,
+        sigmask: Option<u64>,
+    ) -> Result<usize, Errno> {
         let Some(room) = out.get_mut(from..) else { return Ok(0) };
         let reported = kernel::epoll_wait(self.epfd, room, timeout, sigmask)?;
         if reported == 0 {
@@ -406,7 +433,13 @@ impl Wait {
         fds.into_iter().find_map(|fd| self.correct_one(self.set.members.hold(), fd, event, already))
     }
 
-    fn correct_one(&self, mut members: crate::lock::Held<'_, Members>, fd: i32, event: EpollEvent, already: &[EpollEvent]) -> Option<EpollEvent> {
+    fn correct_one(
+        &self,
+        mut members: crate::lock::Held<'_, Members>,
+        fd: i32,
+        event: EpollEvent,
+        already: &[EpollEvent],
+    ) -> Option<EpollEvent> {
         let member = members.by_fd.get_mut(&fd)?;
         if member.removed || !member.enabled {
             return None;

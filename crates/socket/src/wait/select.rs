@@ -36,7 +36,9 @@ pub fn select<'a>(
     let watched = |fd: &usize| is_set(&read, *fd) || is_set(&write, *fd) || is_set(&except, *fd);
     let entry = |fd: usize| {
         let bit = |set: &Option<&mut [u64]>, bits| if is_set(set, fd) { bits } else { 0 };
-        let events = bit(&read, libc::POLLIN | libc::POLLRDNORM | libc::POLLRDBAND) | bit(&write, libc::POLLOUT | libc::POLLWRNORM) | bit(&except, EXCEPT);
+        let events = bit(&read, libc::POLLIN | libc::POLLRDNORM | libc::POLLRDBAND)
+            | bit(&write, libc::POLLOUT | libc::POLLWRNORM)
+            | bit(&except, EXCEPT);
         PollFd { fd: fd as i32, events, revents: 0 }
     };
     let mut few = [PollFd { fd: -1, events: 0, revents: 0 }; FEW];
@@ -65,7 +67,9 @@ pub fn select<'a>(
         let Some(set) = set else { continue };
         for entry in fds.iter() {
             let (word, bit) = (entry.fd as usize / 64, 1u64 << (entry.fd as usize % 64));
-            if let Some(word) = set.get_mut(word) && *word & bit != 0 {
+            if let Some(word) = set.get_mut(word)
+                && *word & bit != 0
+            {
                 if entry.revents & bits == 0 { *word &= !bit } else { total += 1 }
             }
         }

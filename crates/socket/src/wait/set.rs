@@ -78,7 +78,13 @@ pub(super) struct Set {
 impl Set {
     const fn new() -> Self {
         let members = Members {
-            by_fd: BTreeMap::new(), by_data: BTreeMap::new(), hot: Vec::new(), behind: Vec::new(), nested: Vec::new(), references: 0, turn: 0,
+            by_fd: BTreeMap::new(),
+            by_data: BTreeMap::new(),
+            hot: Vec::new(),
+            behind: Vec::new(),
+            nested: Vec::new(),
+            references: 0,
+            turn: 0,
         };
         Self {
             members: Lock::new(members),

@@ -1,6 +1,7 @@
 //! Sleeping until a word changes, across processes that map the same page.
 use super::kernel::{Result, call, syscall6};
 use crate::Errno;
+// A futex word is the kernel's as well, so it is never loom's.
 use core::sync::atomic::AtomicU32;
 use core::time::Duration;
 

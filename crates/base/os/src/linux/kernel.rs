@@ -119,12 +119,19 @@ pub fn address(fd: i32, peer: bool, raw: &mut [u8; 28]) -> Result<usize> {
     let mut len = 28u32;
     // SAFETY: the kernel writes at most 28 bytes and the length.
     unsafe {
-        if peer { call!(SYS_getpeername, fd, raw.as_mut_ptr(), &raw mut len) } else { call!(SYS_getsockname, fd, raw.as_mut_ptr(), &raw mut len) }
+        if peer {
+            call!(SYS_getpeername, fd, raw.as_mut_ptr(), &raw mut len)
+        } else {
+            call!(SYS_getsockname, fd, raw.as_mut_ptr(), &raw mut len)
+        }
     }?;
     Ok(len as usize)
 }
 fn timespec(time: core::time::Duration) -> libc::timespec {
-    libc::timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(time.subsec_nanos()) }
+    libc::timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    }
 }
 /// ppoll(2): how many descriptors have events. `timeout` `None` waits for ever.
 pub fn poll(fds: &mut [libc::pollfd], timeout: Option<core::time::Duration>, sigmask: Option<u64>) -> Result<usize> {
@@ -135,7 +142,12 @@ pub fn poll(fds: &mut [libc::pollfd], timeout: Option<core::time::Duration>, sig
     unsafe { call!(SYS_ppoll, fds.as_mut_ptr(), fds.len(), limit, mask, 8) }
 }
 /// pselect6(2) on sets given as words; null sets are empty slices.
-pub fn select(nfds: i32, sets: [&mut [u64]; 3], timeout: Option<core::time::Duration>, sigmask: Option<u64>) -> Result<usize> {
+pub fn select(
+    nfds: i32,
+    sets: [&mut [u64]; 3],
+    timeout: Option<core::time::Duration>,
+    sigmask: Option<u64>,
+) -> Result<usize> {
     let mut limit = timeout.map(timespec);
     let limit = limit.as_mut().map_or(core::ptr::null_mut(), core::ptr::from_mut);
     let mask = sigmask.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
@@ -145,11 +157,18 @@ pub fn select(nfds: i32, sets: [&mut [u64]; 3], timeout: Option<core::time::Dura
     unsafe { call!(SYS_pselect6, nfds, read, write, except, limit, &raw const mask_and_size) }
 }
 /// epoll_pwait2(2), or epoll_pwait(2) where the kernel has not got it (then in milliseconds, rounded up).
-pub fn epoll_wait(epfd: i32, events: &mut [libc::epoll_event], timeout: Option<core::time::Duration>, sigmask: Option<u64>) -> Result<usize> {
+pub fn epoll_wait(
+    epfd: i32,
+    events: &mut [libc::epoll_event],
+    timeout: Option<core::time::Duration>,
+    sigmask: Option<u64>,
+) -> Result<usize> {
     let mask = sigmask.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
     let simple = match timeout {
         None => Some(-1i64),
-        Some(time) if time.subsec_nanos() % 1_000_000 == 0 => i64::try_from(time.as_millis()).ok().filter(|ms| *ms <= i64::from(i32::MAX)),
+        Some(time) if time.subsec_nanos() % 1_000_000 == 0 => {
+            i64::try_from(time.as_millis()).ok().filter(|ms| *ms <= i64::from(i32::MAX))
+        }
         Some(_) => None,
     };
     if let Some(milliseconds) = simple {
@@ -161,7 +180,9 @@ pub fn epoll_wait(epfd: i32, events: &mut [libc::epoll_event], timeout: Option<c
     // SAFETY: as above; the time lives until the call returns.
     match unsafe { call!(SYS_epoll_pwait2, epfd, events.as_mut_ptr(), events.len(), limit, mask, 8) } {
         Err(Errno(libc::ENOSYS)) => {
-            let milliseconds = timeout.map_or(-1, |time| i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::from(i32::MAX)).min(i64::from(i32::MAX)));
+            let whole =
+                |time: core::time::Duration| i32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
+            let milliseconds = timeout.map_or(-1, whole);
             // SAFETY: as above.
             unsafe { call!(SYS_epoll_pwait, epfd, events.as_mut_ptr(), events.len(), milliseconds, mask, 8) }
         }

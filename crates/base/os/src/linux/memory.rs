@@ -183,7 +183,8 @@ mod tests {
         let fd = create_sealed(c"test", 2 * PAGE).unwrap();
         let (here, there) = (map_shared(fd, 2 * PAGE, true).unwrap(), map_shared(fd, 2 * PAGE, true).unwrap());
         close(fd).unwrap();
-        let (mine, theirs) = (core::ptr::with_exposed_provenance_mut::<u64>(here), core::ptr::with_exposed_provenance::<u64>(there));
+        let (mine, theirs) =
+            (core::ptr::with_exposed_provenance_mut::<u64>(here), core::ptr::with_exposed_provenance::<u64>(there));
         // SAFETY: both are mapped, aligned and touched by this thread alone.
         unsafe {
             mine.write_volatile(7);
