@@ -145,7 +145,8 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
             split = true;
             let at = fd as u32;
             if at > from {
-                failed = failed.or(kernel::close_range(from, at - 1, flags).err());
+                let closed = kernel::close_range(from, at - 1, flags);
+                failed = failed.or(closed.err());
             }
             from = at + 1;
         } else {
@@ -156,7 +157,8 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
         return Ending::Bypass;
     }
     if from <= last {
-        failed = failed.or(kernel::close_range(from, last, flags).err());
+        let closed = kernel::close_range(from, last, flags);
+        failed = failed.or(closed.err());
     }
     failed.map_or(Ending::Handled(0), Ending::Failed)
 }

@@ -64,7 +64,7 @@ pub(crate) fn token(connection: &Connection) -> u64 {
 /// The connection of a token, if it is still the one that was asked for.
 pub(crate) fn of_token(token: u64) -> Option<&'static Connection> {
     let address = (token & 0xffff_ffff_ffff) as usize;
-    let connection = (address % 64 == 0 && address != 0).then(|| crate::arena::at(address))?;
+    let connection = (address.is_multiple_of(64) && address != 0).then(|| crate::arena::at(address))?;
     (self::token(connection) == token).then_some(connection)
 }
 

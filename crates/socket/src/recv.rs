@@ -151,7 +151,7 @@ impl Call<'_, '_> {
         }
         match next {
             Next::Data(_) => self.take(receiver),
-            Next::Kernel { limit } => self.from_kernel(receiver, limit),
+            Next::Kernel { limit } => self.take_from_kernel(receiver, limit),
             Next::Empty { doorbells } => self.empty(receiver, doorbells),
         }
     }
@@ -184,7 +184,7 @@ impl Call<'_, '_> {
     }
 
     /// The next bytes come through the kernel.
-    fn from_kernel(&mut self, receiver: &ConnectionReceiver<'_>, limit: usize) -> Result<Step, Lie> {
+    fn take_from_kernel(&mut self, receiver: &ConnectionReceiver<'_>, limit: usize) -> Result<Step, Lie> {
         if !self.connection.recv.is_ready() && roads::may_honour_switch(self.connection, self.fd) {
             receiver.set_ready(true);
             return Ok(Step::Again);

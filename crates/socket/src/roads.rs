@@ -101,7 +101,7 @@ pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &Conn
 /// A blocking sender of bulk data is always ahead of the receiver: now and then it lets it catch up.
 fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
     let calls = connection.record.outgoing.kernel_messages.load(Ordering::Relaxed);
-    if calls % CATCH_UP_EVERY != 0 {
+    if !calls.is_multiple_of(CATCH_UP_EVERY) {
         return false;
     }
     let (mut lag, mut idle) = (sender.lag(), 0);

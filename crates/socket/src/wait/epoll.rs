@@ -174,10 +174,7 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
     match what {
         What::Socket(connection) if ready::on_ring(connection) => {
             set.accelerated.store(true, Ordering::Release);
-            if before & HOT != 0 || !connection.recv.is_armed() {
-                watchers.fetch_or(HOT, Ordering::AcqRel);
-                heat(members, fd);
-            } else if ready::has_news(connection) {
+            if before & HOT != 0 || !connection.recv.is_armed() || ready::has_news(connection) {
                 watchers.fetch_or(HOT, Ordering::AcqRel);
                 heat(members, fd);
             }
@@ -406,13 +403,10 @@ impl Wait {
         let mut kept = from;
         for at in from..from + reported {
             let Some(event) = out.get(at).copied() else { break };
-            let (before, rest) = out.split_at_mut(at.min(out.len()));
-            let _ = rest;
-            if let Some(event) = self.correct(event, before.get(..from).unwrap_or_default()) {
-                if let Some(place) = out.get_mut(kept) {
-                    *place = event;
-                    kept += 1;
-                }
+            let corrected = self.correct(event, out.get(..from).unwrap_or_default());
+            if let (Some(event), Some(place)) = (corrected, out.get_mut(kept)) {
+                *place = event;
+                kept += 1;
             }
         }
         Ok(kept - from)
