@@ -145,8 +145,9 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
             split = true;
             let at = fd as u32;
             if at > from {
-                let closed = kernel::close_range(from, at - 1, flags);
-                failed = failed.or(closed.err());
+                if let Err(error) = kernel::close_range(from, at - 1, flags) {
+                    failed.get_or_insert(error);
+                }
             }
             from = at + 1;
         } else {
@@ -157,8 +158,9 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
         return Ending::Bypass;
     }
     if from <= last {
-        let closed = kernel::close_range(from, last, flags);
-        failed = failed.or(closed.err());
+        if let Err(error) = kernel::close_range(from, last, flags) {
+            failed.get_or_insert(error);
+        }
     }
     failed.map_or(Ending::Handled(0), Ending::Failed)
 }
