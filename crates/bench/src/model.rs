@@ -50,6 +50,11 @@ impl Test {
         }
     }
 
+    /// Whether a ratio to the kernel's number says anything: an idle kernel socket costs next to nothing.
+    pub(crate) fn against_kernel(self) -> bool {
+        !matches!(self, Self::IdleCpu | Self::IdleMemory)
+    }
+
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::PingPong => "ping-pong, round trip",

@@ -41,7 +41,7 @@ pub enum RoadChoice {
 /// Options of `vmmc bench`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
-  vmmc bench                                    everything, about ten minutes on two quiet processors
+  vmmc bench                                    everything, about six minutes on two quiet processors
   vmmc bench pingpong --quick                   a first look, a few seconds
   vmmc bench stream --sizes 4KiB,256KiB         chosen message sizes
   vmmc bench all --json bench.json --plot bench.svg

@@ -41,8 +41,8 @@ fn scaled(value: f64, units: &[(f64, &str)], small: &str) -> String {
 
 fn three_digits(value: f64) -> String {
     match value {
-        _ if value >= 100.0 => format!("{value:.0}"),
-        _ if value >= 10.0 => format!("{value:.1}"),
+        _ if value >= 99.95 => format!("{value:.0}"),
+        _ if value >= 9.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
 }
@@ -55,6 +55,10 @@ mod tests {
     fn numbers_have_three_digits_and_a_unit() {
         assert_eq!(value(110.4, Unit::Nanoseconds), "110 ns");
         assert_eq!(value(70_123.0, Unit::Nanoseconds), "70.1 µs");
+        assert_eq!(
+            (value(99_960.0, Unit::Nanoseconds), value(9.999, Unit::Nanoseconds)),
+            ("100 µs".into(), "10.0 ns".into())
+        );
         assert_eq!(value(3.3e9, Unit::BytesPerSecond), "3.30 GB/s");
         assert_eq!(value(1_234_567.0, Unit::MessagesPerSecond), "1.23 M/s");
         assert_eq!(value(0.004, Unit::Processors), "0.40 %");

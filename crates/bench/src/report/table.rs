@@ -55,8 +55,9 @@ fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[
 fn heading(out: &mut String, series: &Series) -> std::fmt::Result {
     let case = series.case;
     let p99 = if case.test.unit() == Unit::Nanoseconds { "p99" } else { "" };
+    let against = if case.test.against_kernel() { "vs kernel" } else { "" };
     writeln!(out, "\n{}", case.test.title())?;
-    writeln!(out, "  {:>8}  {:<26}{:>11}{p99:>11}{:>12}{:>12}", "", "", "median", "vs kernel", "processors")
+    writeln!(out, "  {:>8}  {:<26}{:>11}{p99:>11}{against:>12}{:>12}", "", "", "median", "processors")
 }
 
 fn line(out: &mut String, size: &str, series: &Series, results: &Results) -> std::fmt::Result {
@@ -65,7 +66,8 @@ fn line(out: &mut String, size: &str, series: &Series, results: &Results) -> std
     if let Some(median) = series.median {
         let p99 = series.median_p99_ns.filter(|_| series.unit == Unit::Nanoseconds);
         let p99 = p99.map(show::nanoseconds).unwrap_or_default();
-        let better = if road == Road::Kernel { None } else { results.better(series.case, Road::Kernel) };
+        let compared = road != Road::Kernel && series.case.test.against_kernel();
+        let better = if compared { results.better(series.case, Road::Kernel) } else { None };
         let better = better.map(show::ratio).unwrap_or_default();
         let processors = series.median_processors.map(|cores| format!("{cores:.2}")).unwrap_or_default();
         write!(out, "{:>11}{p99:>11}{better:>12}{processors:>12}", show::value(median, series.unit))?;
