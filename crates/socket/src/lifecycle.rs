@@ -1,6 +1,6 @@
 //! Descriptors come, are copied, and go.
 use crate::connection::{Connection, flag, kind, phase};
-use crate::wait::epoll;
+use crate::wait::registration;
 use crate::{Ending, arena, end, process, roads, settings, table};
 use vmmc_os::{Errno, kernel};
 use vmmc_protocol::Reason;
@@ -76,11 +76,11 @@ pub fn made(fd: i32) {
     match table::entry(fd) {
         table::Entry::None => {}
         table::Entry::Socket(connection) => {
-            epoll::forget(fd);
+            registration::forget(fd);
             end::forget(connection, fd, true);
         }
         table::Entry::Epoll(set) => {
-            epoll::closed(set);
+            registration::closed(set);
             table::clear(fd);
         }
         table::Entry::Internal => table::clear(fd),
@@ -120,12 +120,12 @@ pub fn before_close(fd: i32) -> Ending {
         table::Entry::None => {}
         table::Entry::Internal => return Ending::Failed(Errno(libc::EBADF)),
         table::Entry::Epoll(set) => {
-            epoll::forget(fd);
-            epoll::closed(set);
+            registration::forget(fd);
+            registration::closed(set);
             table::clear(fd);
         }
         table::Entry::Socket(connection) => {
-            epoll::forget(fd);
+            registration::forget(fd);
             end::forget(connection, fd, false);
         }
     }
@@ -144,10 +144,10 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
         if matches!(entry, table::Entry::Internal) {
             split = true;
             let at = fd as u32;
-            if at > from {
-                if let Err(error) = kernel::close_range(from, at - 1, flags) {
-                    failed.get_or_insert(error);
-                }
+            if at > from
+                && let Err(error) = kernel::close_range(from, at - 1, flags)
+            {
+                failed.get_or_insert(error);
             }
             from = at + 1;
         } else {
@@ -157,10 +157,10 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
     if !split {
         return Ending::Bypass;
     }
-    if from <= last {
-        if let Err(error) = kernel::close_range(from, last, flags) {
-            failed.get_or_insert(error);
-        }
+    if from <= last
+        && let Err(error) = kernel::close_range(from, last, flags)
+    {
+        failed.get_or_insert(error);
     }
     failed.map_or(Ending::Handled(0), Ending::Failed)
 }
@@ -176,7 +176,7 @@ pub fn duplicated(old: i32, new: i32) {
         // A number beyond the table: the copy could not be followed, so the kernel road alone is safe.
         table::Entry::Socket(_) => roads::move_back(old, Reason::DESCRIPTOR_PASSED),
         table::Entry::Epoll(set) => {
-            epoll::shared(set);
+            registration::shared(set);
             table::set_epoll(new, set);
         }
         _ => {}

@@ -1,6 +1,6 @@
 //! The process starts, forks, executes another program, ends.
 use crate::connection::phase;
-use crate::wait::epoll;
+use crate::wait::registration;
 use crate::{arena, end, roads, service, settings, table};
 use vmmc_os::{kernel, process};
 use vmmc_protocol::Reason;
@@ -35,7 +35,7 @@ fn each_socket(mut visit: impl FnMut(i32, &'static crate::connection::Connection
 
 /// In the parent before fork: the child will hold every socket too, and an answer of the broker must not find half a family.
 pub fn before_fork() {
-    epoll::lock_all();
+    registration::lock_all();
     each_socket(|_, connection| {
         connection.references.fetch_add(1, Ordering::AcqRel);
         let _ = connection.phase.compare_exchange(phase::ASKED, phase::NONE, Ordering::AcqRel, Ordering::Relaxed);
@@ -44,7 +44,7 @@ pub fn before_fork() {
 
 /// In the parent afterwards; `forked` is false if fork failed.
 pub fn after_fork_in_parent(forked: bool) {
-    epoll::unlock_all();
+    registration::unlock_all();
     if !forked {
         each_socket(|_, connection| {
             connection.references.fetch_sub(1, Ordering::AcqRel);
@@ -55,7 +55,7 @@ pub fn after_fork_in_parent(forked: bool) {
 /// In the child: another number, a table and a service thread of its own from the next need on.
 pub fn after_fork_in_child() {
     ID.store(process::id(), Ordering::Relaxed);
-    epoll::unlock_all();
+    registration::unlock_all();
     arena::forget_after_fork();
     service::forget_after_fork();
 }

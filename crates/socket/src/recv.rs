@@ -1,6 +1,6 @@
 //! Receiving: from the ring, from the kernel road, and the sleep between.
 use crate::connection::{Connection, ConnectionReceiver, flag};
-use crate::wait::epoll;
+use crate::wait::hot;
 use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
 use std::io::IoSliceMut;
 use vmmc_os::{Errno, clock, kernel};
@@ -176,7 +176,7 @@ impl Call<'_, '_> {
         }
         count(&self.connection.record.incoming.vmmc_bytes, taken as u64);
         count(&self.connection.record.incoming.vmmc_messages, 1);
-        epoll::notice(self.connection, self.fd);
+        hot::notice(self.connection, self.fd);
         if self.done == self.wanted || self.flags & libc::MSG_WAITALL == 0 || !self.may_wait() {
             return Ok(Step::Done(Ok(self.done)));
         }
@@ -255,7 +255,7 @@ impl Call<'_, '_> {
         if doorbells > 0 {
             service::active();
             self.ended = doorbell::drain(self.connection, self.fd, receiver, doorbells)?;
-            epoll::notice(self.connection, self.fd);
+            hot::notice(self.connection, self.fd);
             if self.ended || receiver.has_news() || self.connection.recv_error.load(Ordering::Relaxed) != 0 {
                 return Ok(Step::Again);
             }

@@ -1,6 +1,6 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
-use crate::wait::epoll;
+use crate::wait::hot;
 use crate::{doorbell, end, pairing, service, table};
 use vmmc_os::{Errno, kernel, process};
 use vmmc_protocol::{Reason, record::count};
@@ -168,7 +168,7 @@ pub(crate) fn note_incoming(connection: &'static Connection, fd: i32) {
         .reason
         .store(u32::from(if on_ring { Reason::NONE } else { Reason::PEER_MOVED_BACK }.number()), Ordering::Relaxed);
     service::active();
-    epoll::notice(connection, fd);
+    hot::notice(connection, fd);
 }
 
 /// Answers a retract, and puts bytes that the peer gave back on the kernel road before anything new.

@@ -1,13 +1,16 @@
 //! Calls that wait for readiness: what the ring knows is looked at here, everything else is the kernel's word.
 
-pub(crate) mod epoll;
+mod epoll;
+pub(crate) mod hot;
 mod poll;
 mod ready;
+pub(crate) mod registration;
 mod select;
 mod set;
 
-pub use epoll::{epoll_ctl, epoll_made, epoll_wait};
+pub use epoll::epoll_wait;
 pub use poll::poll;
+pub use registration::{epoll_ctl, epoll_made};
 pub use select::select;
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! `poll` and `ppoll`.
-use super::{Deadline, KERNEL_LOOK_MICROS, epoll, ready};
+use super::{Deadline, KERNEL_LOOK_MICROS, hot, ready};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn on_ring(entry: &PollFd) -> Option<&'static Connection> {
 /// The epoll set, if it is one with anything of ours in it.
 fn nested(entry: &PollFd) -> Option<usize> {
     match table::entry(entry.fd) {
-        table::Entry::Epoll(set) if epoll::is_accelerated(set) => Some(set),
+        table::Entry::Epoll(set) if hot::is_accelerated(set) => Some(set),
         _ => None,
     }
 }
@@ -40,7 +40,7 @@ fn nested(entry: &PollFd) -> Option<usize> {
 /// Readable by our own knowledge, without a system call.
 fn has_news(entry: &PollFd) -> bool {
     entry.events & READABLE != 0
-        && (on_ring(entry).is_some_and(ready::has_news) || nested(entry).is_some_and(epoll::has_news))
+        && (on_ring(entry).is_some_and(ready::has_news) || nested(entry).is_some_and(hot::has_news))
 }
 
 /// The wait that poll and select share.
@@ -82,7 +82,7 @@ fn correct(fds: &mut [PollFd]) -> usize {
             let readable = ready::has_news(connection) || reported && ready::readable(connection, entry.fd);
             set_readable(entry, readable);
         } else if let Some(set) = nested(entry) {
-            let readable = epoll::has_news(set) || entry.revents & READABLE != 0 && epoll::is_ready(set, entry.fd);
+            let readable = hot::has_news(set) || entry.revents & READABLE != 0 && hot::is_ready(set, entry.fd);
             set_readable(entry, readable);
         }
     }
@@ -98,12 +98,12 @@ fn sleep(fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result
     let mut news = false;
     for entry in fds.iter().filter(|entry| entry.events & READABLE != 0) {
         news |= on_ring(entry).is_some_and(|connection| ready::arm(connection, entry.fd));
-        news |= nested(entry).is_some_and(epoll::arm);
+        news |= nested(entry).is_some_and(hot::arm);
     }
     let timeout = if news { Some(Duration::ZERO) } else { deadline.left() };
     let woken = kernel::poll(fds, timeout, sigmask);
     for set in fds.iter().filter_map(nested) {
-        epoll::woke(set);
+        hot::woke(set);
     }
     woken
 }

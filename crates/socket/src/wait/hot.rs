@@ -1,0 +1,234 @@
+//! Hot and cold members of epoll sets. A member on the VMMC road is *hot* (its sets look at its memory by themselves) or
+//! armed (the peer rings and the kernel reports): a wait costs as many looks as there are hot members.
+use super::ready;
+use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
+use crate::connection::Connection;
+use crate::table;
+use std::time::Duration;
+use vmmc_os::{PollFd, kernel};
+use vmmc_stream::Road;
+use vmmc_sync::Ordering;
+
+/// In a descriptor's watchers word: it stands in the hot list of every set that watches it.
+pub(super) const HOT: u64 = 1 << 63;
+/// In a descriptor's watchers word: some set beyond the first 62 watches it.
+pub(super) const OTHERS: u64 = 1 << 62;
+/// Sets within sets that are followed.
+const DEPTH_MAX: u32 = 5;
+
+/// Calls `visit` for each set that may watch `fd`.
+pub(super) fn each_watcher(watchers: u64, mut visit: impl FnMut(usize, &'static Set)) {
+    for number in 0..62 {
+        if watchers & 1 << number != 0 {
+            visit(number, set::get(number));
+        }
+    }
+    if watchers & OTHERS != 0 {
+        set::all()
+            .skip(62)
+            .filter(|(_, set)| set.in_use.load(Ordering::Relaxed))
+            .for_each(|(number, set)| visit(number, set));
+    }
+}
+
+/// The incoming road of `fd` is VMMC and its doorbell has been answered or was never asked for: whoever waits for it in a
+/// set must look by itself, or a doorbell must be asked for again. The receive gate is held.
+#[inline]
+pub(crate) fn notice(connection: &'static Connection, fd: i32) {
+    let Some(watchers) = table::watchers(fd) else { return };
+    let word = watchers.load(Ordering::Acquire);
+    if word == 0 || word & HOT != 0 || !ready::on_ring(connection) {
+        return;
+    }
+    make_hot(connection, fd, word);
+}
+
+#[cold]
+fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
+    let mut asleep = false;
+    each_watcher(watchers, |_, set| {
+        set.accelerated.store(true, Ordering::Release);
+        asleep |= set.sleepers.load(Ordering::SeqCst) > 0;
+    });
+    if asleep {
+        connection.receiver().arm();
+        return;
+    }
+    if let Some(word) = table::watchers(fd) {
+        word.fetch_or(HOT, Ordering::AcqRel);
+    }
+    each_watcher(watchers, |_, set| heat(&mut set.members.hold(), fd));
+}
+
+pub(super) fn heat(members: &mut Members, fd: i32) {
+    if let Some(member) = members.by_fd.get_mut(&fd)
+        && !member.is_hot
+    {
+        member.is_hot = true;
+        members.hot.push(fd);
+    }
+}
+
+/// Whether waits on this set are ours to do.
+pub(crate) fn is_accelerated(number: usize) -> bool {
+    set::get(number).accelerated.load(Ordering::Acquire)
+}
+
+/// Whether a hot member has something to report, by our own knowledge.
+pub(super) fn has_news(number: usize) -> bool {
+    set_has_news(number, 0)
+}
+
+fn set_has_news(number: usize, depth: u32) -> bool {
+    let members = set::get(number).members.hold();
+    let hot = members.hot.iter().any(|fd| {
+        members.by_fd.get(fd).is_some_and(|member| match member.what {
+            What::Socket(connection) => pending(member, connection) != 0,
+            What::Set(_) => false,
+        })
+    });
+    hot || depth < DEPTH_MAX
+        && members.nested.iter().any(|fd| {
+            members
+                .by_fd
+                .get(fd)
+                .is_some_and(|member| matches!(member.what, What::Set(inner) if set_has_news(inner, depth + 1)))
+        })
+}
+
+/// What a hot member would report now: no system call.
+#[inline]
+pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
+    if !member.enabled || member.removed || !ready::on_ring(connection) {
+        return 0;
+    }
+    let edge = member.has(libc::EPOLLET);
+    let mut bits = 0;
+    if member.events & READABLE != 0
+        && ready::has_news(connection)
+        && !(edge && member.mark == Some(connection.receiver().mark()))
+    {
+        bits |= member.events & READABLE;
+    }
+    if member.events & WRITABLE != 0 && connection.send.road() == Road::Vmmc && (!edge || member.out_due || bits != 0) {
+        bits |= member.events & WRITABLE;
+    }
+    bits
+}
+
+/// The kernel reported the member, so its doorbell is spent: it is looked at here again.
+pub(super) fn make_hot_after_report(connection: &'static Connection, fd: i32, watchers: u64) {
+    if watchers & HOT == 0 && !connection.recv.is_armed() {
+        if let Some(word) = table::watchers(fd) {
+            word.fetch_or(HOT, Ordering::AcqRel);
+        }
+        each_watcher(watchers, |_, set| {
+            set.accelerated.store(true, Ordering::Release);
+            heat(&mut set.members.hold(), fd);
+        });
+    }
+}
+
+/// Before a sleep on the set: every hot member (also of sets within) asks for a doorbell. `true`: there is news.
+/// [`woke`] must follow.
+pub(super) fn arm(number: usize) -> bool {
+    arm_nested(number, 0)
+}
+
+fn arm_nested(number: usize, depth: u32) -> bool {
+    set::get(number).sleepers.fetch_add(1, Ordering::SeqCst);
+    let mut news = arm_hot(number, 0);
+    if depth < DEPTH_MAX {
+        for inner in inner_sets(number) {
+            news |= arm_nested(inner, depth + 1);
+        }
+    }
+    news
+}
+
+fn inner_sets(number: usize) -> Vec<usize> {
+    let members = set::get(number).members.hold();
+    let inner = |fd: &i32| match members.by_fd.get(fd)?.what {
+        What::Set(inner) => Some(inner),
+        What::Socket(_) => None,
+    };
+    members.nested.iter().filter_map(inner).collect()
+}
+
+/// After the sleep that [`arm`] prepared.
+pub(super) fn woke(number: usize) {
+    woke_nested(number, 0);
+}
+
+fn woke_nested(number: usize, depth: u32) {
+    let sleepers = &set::get(number).sleepers;
+    let _ = sleepers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, |n| n.checked_sub(1));
+    if depth < DEPTH_MAX {
+        for inner in inner_sets(number) {
+            woke_nested(inner, depth + 1);
+        }
+    }
+}
+
+/// Arms the hot members of one set. Those with news stay hot.
+pub(super) fn arm_hot(number: usize, from: usize) -> bool {
+    let set = set::get(number);
+    let mut news = false;
+    let mut at = from;
+    loop {
+        let mut members = set.members.hold();
+        let Some(fd) = members.hot.get(at).copied() else { return news };
+        let Some(member) = members.by_fd.get(&fd).copied() else {
+            members.hot.swap_remove(at);
+            continue;
+        };
+        drop(members);
+        let What::Socket(connection) = member.what else {
+            at += 1;
+            continue;
+        };
+        if ready::on_ring(connection) && ready::arm(connection, fd) {
+            // An edge that was reported already is no news to sleep over.
+            news |= pending(&member, connection) != 0 || connection.recv.road() == Road::Kernel;
+            at += 1;
+            continue;
+        }
+        news |= !ready::on_ring(connection);
+        cool(&mut set.members.hold(), fd);
+    }
+}
+
+fn cool(members: &mut Members, fd: i32) {
+    members.hot.retain(|hot| *hot != fd);
+    if let Some(member) = members.by_fd.get_mut(&fd) {
+        member.is_hot = false;
+    }
+    if let Some(watchers) = table::watchers(fd) {
+        watchers.fetch_and(!HOT, Ordering::AcqRel);
+    }
+}
+
+/// The kernel says that the set itself is readable: whether that is more than doorbells.
+pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
+    let members = set::get(number).members.hold();
+    let armed: Vec<(i32, What)> = members.by_fd.iter().map(|(fd, member)| (*fd, member.what)).collect();
+    drop(members);
+    for (fd, what) in armed {
+        let ready = match what {
+            What::Socket(connection) => ready::on_ring(connection) && drop_doorbells(connection, fd),
+            What::Set(inner) => has_news(inner) || is_ready(inner, fd),
+        };
+        if ready {
+            return true;
+        }
+    }
+    let mut poll = [PollFd { fd: epfd, events: libc::POLLIN, revents: 0 }];
+    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
+    poll[0].revents != 0
+}
+
+fn drop_doorbells(connection: &'static Connection, fd: i32) -> bool {
+    let mut poll = [PollFd { fd, events: libc::POLLIN, revents: 0 }];
+    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
+    poll[0].revents != 0 && ready::readable(connection, fd)
+}

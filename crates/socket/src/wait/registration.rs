@@ -1,0 +1,172 @@
+//! Sets and their members come, change and go: `epoll_create`, `epoll_ctl`, and what close does to them.
+use super::hot::{self, HOT, OTHERS};
+use super::ready;
+use super::set::{self, Member, Members, Set, What};
+use crate::{Ending, lifecycle, settings, table};
+use vmmc_os::{EpollEvent, Errno, kernel};
+use vmmc_stream::Road;
+use vmmc_sync::Ordering;
+
+/// `epoll_create*` returned `epfd`.
+pub fn epoll_made(epfd: i32) {
+    lifecycle::made(epfd);
+    if settings::disabled() || !table::holds(epfd) {
+        return;
+    }
+    for (number, set) in set::all() {
+        if !set.in_use.swap(true, Ordering::AcqRel) {
+            let mut members = set.members.hold();
+            members.clear();
+            members.references = 1;
+            set.accelerated.store(false, Ordering::Relaxed);
+            set.sleepers.store(0, Ordering::Relaxed);
+            table::set_epoll(epfd, number);
+            return;
+        }
+    }
+}
+
+/// One descriptor of the set was closed.
+pub(crate) fn closed(number: usize) {
+    let set = set::get(number);
+    let mut members = set.members.hold();
+    members.references = members.references.saturating_sub(1);
+    if members.references == 0 {
+        members.clear();
+        drop(members);
+        set.in_use.store(false, Ordering::Release);
+    }
+}
+
+/// One more descriptor refers to the set.
+pub(crate) fn shared(number: usize) {
+    set::get(number).members.hold().references += 1;
+}
+
+pub(crate) fn lock_all() {
+    set::all().for_each(|(_, set)| set.members.acquire());
+}
+pub(crate) fn unlock_all() {
+    set::all().for_each(|(_, set)| set.members.give_back());
+}
+
+/// `fd` is about to be closed: the kernel removes it from its sets, and so do we.
+pub(crate) fn forget(fd: i32) {
+    let Some(watchers) = table::watchers(fd) else { return };
+    hot::each_watcher(watchers.swap(0, Ordering::AcqRel), |_, set| {
+        set.members.hold().take(fd);
+    });
+}
+
+/// `epoll_ctl`; `event` is `None` for a null pointer.
+///
+/// Source: epoll_ctl(2). Changes of hot members reach the kernel only before a sleep.
+pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Ending {
+    let table::Entry::Epoll(number) = table::entry(epfd) else { return Ending::Bypass };
+    let what = match table::entry(fd) {
+        table::Entry::Socket(connection) => What::Socket(connection),
+        table::Entry::Epoll(inner) if inner != number => What::Set(inner),
+        _ => return Ending::Bypass,
+    };
+    if event.is_none() && op != libc::EPOLL_CTL_DEL {
+        return Ending::Bypass;
+    }
+    let set = set::get(number);
+    let mut members = set.members.hold();
+    if let Some(ending) = change_hot(&mut members, op, fd, event) {
+        return ending;
+    }
+    bring_up(&mut members, epfd, fd);
+    if let Err(error) = kernel::epoll_ctl(epfd, op, fd, event) {
+        return Ending::Failed(error);
+    }
+    let _ = members.take(fd).map(|old| members.hot.retain(|hot| !old.is_hot || *hot != fd));
+    match event {
+        Some(event) if op != libc::EPOLL_CTL_DEL => enter(set, &mut members, number, fd, what, event),
+        _ => {}
+    }
+    Ending::Handled(0)
+}
+
+fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, event: EpollEvent) {
+    let member = Member {
+        what,
+        events: event.events,
+        data: event.u64,
+        kernel: (event.events, event.u64),
+        removed: false,
+        enabled: true,
+        mark: None,
+        out_due: true,
+        is_hot: false,
+    };
+    members.by_fd.insert(fd, member);
+    members.index(fd, event.u64);
+    let bit = if number < 62 { 1 << number } else { OTHERS };
+    let Some(watchers) = table::watchers(fd) else { return };
+    let before = watchers.fetch_or(bit, Ordering::AcqRel);
+    match what {
+        What::Socket(connection) if ready::on_ring(connection) => {
+            set.accelerated.store(true, Ordering::Release);
+            if before & HOT != 0 || !connection.recv.is_armed() || ready::has_news(connection) {
+                watchers.fetch_or(HOT, Ordering::AcqRel);
+                hot::heat(members, fd);
+            }
+        }
+        What::Set(_) => {
+            set.accelerated.store(true, Ordering::Release);
+            members.nested.push(fd);
+        }
+        What::Socket(_) => {}
+    }
+}
+
+/// A change that the kernel need not hear of now: the member is hot, so its events are looked for here. `None`: it must.
+fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>) -> Option<Ending> {
+    let member = members.by_fd.get_mut(&fd)?;
+    let What::Socket(connection) = member.what else { return None };
+    let plain = |events: u32| events & (libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 == 0;
+    if !member.is_hot || !ready::on_ring(connection) || connection.send.road() != Road::Vmmc || !plain(member.events) {
+        return None;
+    }
+    match (op, event) {
+        (libc::EPOLL_CTL_DEL, _) if member.removed => return Some(Ending::Failed(Errno(libc::ENOENT))),
+        (libc::EPOLL_CTL_DEL, _) => member.removed = true,
+        (libc::EPOLL_CTL_MOD, Some(_)) if member.removed => return Some(Ending::Failed(Errno(libc::ENOENT))),
+        (libc::EPOLL_CTL_ADD, Some(_)) if !member.removed => return Some(Ending::Failed(Errno(libc::EEXIST))),
+        (libc::EPOLL_CTL_ADD | libc::EPOLL_CTL_MOD, Some(event)) if plain(event.events) => {
+            (member.events, member.data) = (event.events, event.u64);
+            (member.removed, member.enabled, member.mark, member.out_due) = (false, true, None, true);
+        }
+        _ => return None,
+    }
+    if !members.behind.contains(&fd) {
+        members.behind.push(fd);
+    }
+    Some(Ending::Handled(0))
+}
+
+/// Tells the kernel what one member has become.
+fn bring_up(members: &mut Members, epfd: i32, fd: i32) {
+    members.behind.retain(|behind| *behind != fd);
+    let Some(member) = members.by_fd.get(&fd).copied() else { return };
+    if member.removed {
+        let _ = kernel::epoll_ctl(epfd, libc::EPOLL_CTL_DEL, fd, None);
+        members.take(fd);
+        members.hot.retain(|hot| *hot != fd);
+    } else if member.kernel != (member.events, member.data) {
+        let event = EpollEvent { events: member.events, u64: member.data };
+        let _ = kernel::epoll_ctl(epfd, libc::EPOLL_CTL_MOD, fd, Some(event));
+        members.unindex(fd, member.kernel.1);
+        members.index(fd, member.data);
+        if let Some(member) = members.by_fd.get_mut(&fd) {
+            member.kernel = (member.events, member.data);
+        }
+    }
+}
+
+pub(super) fn bring_all_up(members: &mut Members, epfd: i32) {
+    while let Some(fd) = members.behind.last().copied() {
+        bring_up(members, epfd, fd);
+    }
+}
