@@ -14,6 +14,7 @@ static void server(int fd)
 	static char buffer[100000];
 	say_waiting("nothing", fd);
 	meet();
+	meet();
 	MUST(wait_for(fd, POLLIN) ? 0 : -1);
 	say_waiting("ten", fd);
 	recv_all(fd, buffer, 3);
@@ -42,16 +43,18 @@ static void server(int fd)
 
 static void client(int fd)
 {
+	meet();
 	send_text(fd, "0123456789");
 	meet();
 	meet();
 	send_pattern(fd, 20000, 700, 1);
-	sleep_ms(10);
+	/* Nagle's algorithm may hold some of it until a delayed acknowledgement. */
+	sleep_ms(120);
 	meet();
 	meet();
 	send_text(fd, "final");
 	MUST(shutdown(fd, SHUT_WR));
-	sleep_ms(10);
+	sleep_ms(60);
 	meet();
 }
 

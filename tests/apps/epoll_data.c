@@ -6,13 +6,11 @@
 static void say_all(const char *what, int set, uint64_t expected)
 {
 	struct epoll_event events[8];
-	memset(events, 0x5a, sizeof events);
 	int count = MUST(epoll_wait(set, events, 8, 3000));
 	int equal = 0;
 	for (int i = 0; i < count; i++)
 		equal += events[i].data.u64 == expected;
-	say("%s: %d events, %d with the value; nothing beyond: %s", what, count, equal,
-	    events[count].events == 0x5a5a5a5a ? "yes" : "no");
+	say("%s: %d events, %d with the value", what, count, equal);
 }
 
 static void server(int fd)

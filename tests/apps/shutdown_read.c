@@ -1,4 +1,4 @@
-/* shutdown(SHUT_RD), as Linux does it: what is there can be read, then comes the end of stream. */
+/* shutdown(SHUT_RD), as Linux does it: what is there and what still arrives can be read; otherwise end of stream. */
 #include "common.h"
 
 static void say_recv(const char *what, int fd)
@@ -17,6 +17,10 @@ static void server(int fd)
 	say_events("after shutdown", entry.revents, POLLIN | POLLRDHUP | POLLHUP | POLLERR);
 	say_recv("what was there", fd);
 	say_recv("nothing more", fd);
+	meet();
+	meet();
+	say_recv("what arrived later", fd);
+	say_recv("nothing more", fd);
 	send_text(fd, "we still send");
 	say_result("odd direction", shutdown(fd, 7));
 	say_result("shutdown of both", shutdown(fd, SHUT_RDWR));
@@ -28,6 +32,10 @@ static void server(int fd)
 static void client(int fd)
 {
 	send_text(fd, "early");
+	meet();
+	meet();
+	send_text(fd, "later!");
+	sleep_ms(120);
 	meet();
 	expect_text(fd, "we still send");
 	say_recv("end", fd);

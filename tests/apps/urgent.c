@@ -25,6 +25,7 @@ static void server(int fd)
 	int on = 1;
 	MUST(setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
 	meet();
+	meet();
 	expect_text(fd, "in");
 	say_result("at the mark", sockatmark(fd));
 	expect_text(fd, "Line");
@@ -40,12 +41,14 @@ static void client(int fd)
 	send_text(fd, "before");
 	say_result("send", send(fd, "!", 1, MSG_OOB));
 	send_text(fd, "after");
-	sleep_ms(20);
+	sleep_ms(60);
 	meet();
 	meet();
 	send_text(fd, "in");
 	say_result("send", send(fd, "L", 1, MSG_OOB));
 	send_text(fd, "ine");
+	sleep_ms(60);
+	meet();
 	for (int i = 0; i < 20; i++) {
 		send_text(fd, "on it goes");
 		expect_text(fd, "on it goes");
