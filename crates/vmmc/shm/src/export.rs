@@ -1,7 +1,7 @@
-use crate::copy;
+use crate::copy::copy;
 use crate::window::Window;
-use core::sync::atomic::Ordering;
 use vmmc_contract::Export;
+use vmmc_sync::Ordering;
 
 /// A window of memory that this process exports: the importer writes it, this process polls it.
 ///
@@ -54,7 +54,7 @@ impl Export for ShmExport {
     fn read(&self, at: usize, dst: &mut [u8]) -> bool {
         let Some(from) = self.window.bytes(at, dst.len()) else { return false };
         // SAFETY: the window holds the range and `from_raw`'s caller keeps it mapped; `dst` is exclusive, so it lies elsewhere.
-        unsafe { copy::out(from, dst.as_mut_ptr(), dst.len()) };
+        unsafe { copy(from, dst.as_mut_ptr(), dst.len()) };
         true
     }
 
@@ -63,7 +63,7 @@ impl Export for ShmExport {
         let Some(to) = self.window.bytes_mut(at, src.len()) else { return false };
         // SAFETY: the window holds the range and `from_raw`'s caller keeps it mapped; no reference points into it, so
         // `src` lies elsewhere.
-        unsafe { copy::into(src.as_ptr(), to, src.len()) };
+        unsafe { copy(src.as_ptr(), to, src.len()) };
         true
     }
 }

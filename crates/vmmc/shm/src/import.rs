@@ -1,7 +1,8 @@
+use crate::bell;
+use crate::copy::copy;
 use crate::window::Window;
-use crate::{bell, copy};
-use core::sync::atomic::Ordering;
 use vmmc_contract::{Import, WriteError};
+use vmmc_sync::Ordering;
 
 /// A window of memory that another process exports: this process writes it and never reads it.
 ///
@@ -58,7 +59,7 @@ impl Import for ShmImport {
         let to = self.window.bytes_mut(at, src.len()).ok_or(WriteError::OutOfBounds)?;
         // SAFETY: the window holds the range and `from_raw`'s caller keeps it mapped; no reference points into it, so
         // `src` lies elsewhere.
-        unsafe { copy::into(src.as_ptr(), to, src.len()) };
+        unsafe { copy(src.as_ptr(), to, src.len()) };
         Ok(())
     }
 

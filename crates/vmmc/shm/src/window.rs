@@ -1,6 +1,6 @@
 //! Where a window's bytes stand, and which of them a call may touch.
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
-use core::sync::atomic::AtomicU64;
+use vmmc_sync::AtomicU64;
 
 /// A range of mapped shared memory: an address that is a multiple of 8, and a length. It owns nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

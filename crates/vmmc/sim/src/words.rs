@@ -31,19 +31,22 @@ impl Words {
         });
     }
 
-    /// Copies bytes in that the caller has found to lie inside. Neighbours in a word that is not wholly written stay.
+    /// Copies bytes in that the caller has found to lie inside. Neighbours in a word that is not wholly written stay;
+    /// whoever races may see our bytes of it as zeroes for a moment. (A load and a compare-exchange would hide races: loom
+    /// 0.7 misses interleavings in which one thread loads a place and then writes it.)
     pub(crate) fn write(&self, at: usize, src: &[u8]) {
         for_each_word(at, src.len(), |index, within, range| {
             let Some(word) = self.words.get(index) else { return };
-            let update = |old: u64| {
-                let mut bytes = old.to_le_bytes();
-                copy(bytes.get_mut(within.clone()), src.get(range.clone()));
-                u64::from_le_bytes(bytes)
-            };
-            if within.len() == 8 {
-                word.store(update(0), Ordering::Relaxed);
+            let (mut bytes, mut others) = ([0; 8], [0xff; 8]);
+            copy(bytes.get_mut(within.clone()), src.get(range));
+            if let Some(ours) = others.get_mut(within.clone()) {
+                ours.fill(0);
+            }
+            if within.len() < 8 {
+                word.fetch_and(u64::from_le_bytes(others), Ordering::Relaxed);
+                word.fetch_or(u64::from_le_bytes(bytes), Ordering::Relaxed);
             } else {
-                let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(update(old)));
+                word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
             }
         });
     }
