@@ -3,7 +3,7 @@
 //! The word lies in memory that the process family shares, so a forked parent and child use one gate. The exclusive
 //! holder's process stands in the word: a gate whose holder was killed is taken over.
 use std::time::Duration;
-use vmmc_os::{futex, process};
+use vmmc_os::{cancel, futex, process};
 use vmmc_sync::{AtomicU32, Ordering};
 
 const EXCLUSIVE: u32 = 1 << 31;
@@ -121,6 +121,17 @@ impl Drop for Among<'_> {
     #[inline]
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl Among<'_> {
+    /// Makes a kernel call that may sleep; a thread that is cancelled within it gives its passage back.
+    pub(crate) fn asleep<R>(&self, call: impl FnOnce() -> R) -> R {
+        extern "C" fn leave(gate: *mut core::ffi::c_void) {
+            // SAFETY: `asleep` names its own gate, which outlives the call.
+            unsafe { &*gate.cast::<Gate>() }.0.fetch_sub(1, Ordering::Release);
+        }
+        cancel::sleep_holding(self.0, leave, call)
     }
 }
 

@@ -3,7 +3,7 @@ use crate::connection::{Connection, ConnectionReceiver, flag};
 use crate::wait::hot;
 use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
 use std::io::IoSliceMut;
-use vmmc_os::{Errno, clock, kernel};
+use vmmc_os::{Errno, cancel, clock, kernel};
 use vmmc_protocol::record::count;
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
@@ -64,10 +64,10 @@ fn by_kernel(
         drop(among);
         return recv_paired(connection, fd, bufs, flags);
     }
-    let received = match bufs {
+    let received = among.asleep(|| match bufs {
         [buf] => kernel::recv(fd, buf, flags),
         bufs => kernel::recv_slices(fd, bufs, flags),
-    }?;
+    })?;
     if flags & libc::MSG_PEEK == 0 && received > 0 {
         connection.recv.received_by_kernel(received as u64);
         account_kernel(connection, received);
@@ -290,7 +290,7 @@ impl Call<'_, '_> {
     /// Sleeps until the kernel has something for this socket; consumes nothing, so that any number of threads may.
     fn sleep(&mut self) -> Option<Result<usize, Errno>> {
         count(&self.connection.record.incoming.sleeps, 1);
-        match kernel::recv(self.fd, &mut [0], libc::MSG_PEEK) {
+        match cancel::sleep(|| kernel::recv(self.fd, &mut [0], libc::MSG_PEEK)) {
             Ok(0) => self.ended = self.connection.recv.road() == Road::Vmmc,
             Ok(_) => self.woken = self.connection.recv.road() == Road::Vmmc,
             Err(error @ Errno(libc::EINTR | libc::EAGAIN)) => {

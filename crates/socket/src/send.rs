@@ -49,12 +49,12 @@ fn kernel_call(
     fd: i32,
     bufs: &[IoSlice<'_>],
     flags: i32,
-    _among: &Among<'_>,
+    among: &Among<'_>,
 ) -> Result<usize, Errno> {
-    let sent = match bufs {
+    let sent = among.asleep(|| match bufs {
         [buf] => kernel::send(fd, buf, flags),
         bufs => kernel::send_slices(fd, bufs, flags),
-    }?;
+    })?;
     connection.send.sent_by_kernel(sent as u64);
     let record = &connection.record.outgoing;
     count(&record.kernel_bytes, sent as u64);

@@ -4,7 +4,8 @@
 //! It makes no decisions. Every crate that touches the system calls it. It stands on `libc`'s types and constants.
 //!
 //! A system supplies, in files of the same names: `kernel.rs` (raw calls), `memory.rs` (mappings, sealed memory files),
-//! `futex.rs` (sleep on a word), `clock.rs` (cycle counter, monotonic time), `process.rs` (ids, threads without libc's help).
+//! `futex.rs` (sleep on a word), `clock.rs` (cycle counter, monotonic time), `process.rs` (ids, threads without libc's help),
+//! `cancel.rs` (the C library's thread cancellation in a raw call that sleeps).
 
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]

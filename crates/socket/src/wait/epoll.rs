@@ -5,7 +5,7 @@ use super::{Deadline, KERNEL_LOOK_MICROS, ready, registration};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
-use vmmc_os::{EpollEvent, Errno, clock, kernel};
+use vmmc_os::{EpollEvent, Errno, cancel, clock, kernel};
 use vmmc_sync::Ordering;
 
 /// `epoll_wait`, `epoll_pwait`, `epoll_pwait2`.
@@ -119,7 +119,8 @@ impl Wait {
         sigmask: Option<u64>,
     ) -> Result<usize, Errno> {
         let Some(room) = out.get_mut(from..) else { return Ok(0) };
-        let reported = kernel::epoll_wait(self.epfd, room, timeout, sigmask)?;
+        let mut ask = || kernel::epoll_wait(self.epfd, room, timeout, sigmask);
+        let reported = if timeout == Some(Duration::ZERO) { ask() } else { cancel::sleep(ask) }?;
         if reported == 0 {
             return Ok(0);
         }

@@ -3,7 +3,7 @@ use super::{Deadline, KERNEL_LOOK_MICROS, hot, ready};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
-use vmmc_os::{Errno, PollFd, kernel};
+use vmmc_os::{Errno, PollFd, cancel, kernel};
 use vmmc_sync::AtomicU32;
 
 const READABLE: i16 = libc::POLLIN | libc::POLLRDNORM;
@@ -101,7 +101,7 @@ fn sleep(fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result
         news |= nested(entry).is_some_and(hot::arm);
     }
     let timeout = if news { Some(Duration::ZERO) } else { deadline.left() };
-    let woken = kernel::poll(fds, timeout, sigmask);
+    let woken = cancel::sleep(|| kernel::poll(fds, timeout, sigmask));
     for set in fds.iter().filter_map(nested) {
         hot::woke(set);
     }
