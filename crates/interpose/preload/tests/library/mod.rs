@@ -9,17 +9,17 @@ use std::sync::Once;
 /// Seconds after which a program has hung.
 const LIMIT_SECONDS: &str = "60";
 
-/// `libvmmc.so` of the profile that the tests were built with; built here, since cargo builds no cdylib for tests alone.
+/// `libvmmc.so` as it is meant to be used. Built here: cargo builds no cdylib for tests alone, and only the release profile
+/// has frames that a cancelled thread can be unwound through.
 pub(crate) fn path() -> PathBuf {
     static BUILT: Once = Once::new();
-    let directory = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf();
     BUILT.call_once(|| {
-        let profile = if directory.ends_with("release") { "release" } else { "dev" };
         let mut build = Command::new(env!("CARGO"));
-        let status = build.args(["build", "--quiet", "-p", "vmmc-preload", "--profile", profile]).status().unwrap();
+        let status = build.args(["build", "--quiet", "--release", "-p", "vmmc-preload"]).status().unwrap();
         assert!(status.success(), "the library does not build");
     });
-    directory.join("libvmmc.so")
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(3).unwrap().join("release/libvmmc.so")
 }
 
 /// Runs a program, with the library before it or without.

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 #undef NDEBUG
 #include <assert.h>
@@ -147,23 +148,42 @@ static void clean(void *argument) {
     cleaned = *(int *)argument;
 }
 
-static void *sleeps(void *fd) {
+struct sleeper {
+    int fd, how;
+};
+
+static void *sleeps(void *argument) {
+    struct sleeper *sleeper = argument;
+    struct pollfd place = {sleeper->fd, POLLIN, 0};
+    static char much[1 << 16];
     int value = 42;
-    char byte;
     pthread_cleanup_push(clean, &value);
-    (void)!read(*(int *)fd, &byte, 1);
+    if (sleeper->how == 0) (void)!read(sleeper->fd, much, 1);
+    if (sleeper->how == 1) poll(&place, 1, -1);
+    if (sleeper->how == 2) for (;;) (void)!write(sleeper->fd, much, sizeof much);
     pthread_cleanup_pop(0);
     return NULL;
 }
 
 // A cancelled thread unwinds through the library's frames.
 static void cancellation(void) {
-    int fds[2];
-    pthread_t thread;
-    void *result;
-    assert(pipe(fds) == 0 && pthread_create(&thread, NULL, sleeps, fds) == 0);
-    usleep(20000);
-    assert(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED && cleaned == 42);
+    int ends[2];
+    connected(ends);
+    for (int how = 0; how < 3; how++) {
+        struct sleeper sleeper = {ends[0], how};
+        struct timespec limit;
+        pthread_t thread;
+        void *result;
+        cleaned = 0;
+        assert(pthread_create(&thread, NULL, sleeps, &sleeper) == 0);
+        usleep(20000);
+        clock_gettime(CLOCK_REALTIME, &limit);
+        limit.tv_sec += 10;
+        assert(pthread_cancel(thread) == 0 && pthread_timedjoin_np(thread, &result, &limit) == 0);
+        assert(result == PTHREAD_CANCELED && cleaned == 42);
+    }
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void *churns(void *argument) {
