@@ -91,7 +91,10 @@ pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &Conn
         None => return false,
     }
     clear_the_way(connection, fd);
-    sender.switch();
+    if !sender.switch() {
+        explain_outgoing(connection, Reason::PEER_MOVED_BACK);
+        return false;
+    }
     connection.record.outgoing.road.store(1, Ordering::Relaxed);
     explain_outgoing(connection, Reason::NONE);
     count(&connection.record.outgoing.switches, 1);

@@ -141,7 +141,7 @@ impl RecvState {
     /// Begins anew with `kernel` bytes already received on the kernel road.
     pub fn reset(&self, kernel: u64) {
         for word in [&self.capacity, &self.head, &self.credit, &self.epoch, &self.switch_at, &self.armed, &self.ready,
-            &self.stash_at, &self.stash_len] {
+            &self.stash_at, &self.stash_len, &self.returned] {
             word.set(0);
         }
         self.kernel.set(kernel);

@@ -6,6 +6,7 @@ use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
 use vmmc_os::{EpollEvent, Errno, cancel, clock, kernel};
+use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
 /// `epoll_wait`, `epoll_pwait`, `epoll_pwait2`.
@@ -187,7 +188,9 @@ impl Wait {
         let mut members = self.set.members.hold();
         let member = members.by_fd.get_mut(&fd)?;
         if let What::Socket(connection) = member.what {
-            if member.has(libc::EPOLLET) && ready::on_ring(connection) && bits & !WRITABLE == 0 && !member.out_due {
+            // A doorbell's edge brings writability along; on the kernel road it is what a full buffer's sender waits for.
+            let vmmc = ready::on_ring(connection) && connection.send.road() == Road::Vmmc;
+            if member.has(libc::EPOLLET) && vmmc && bits & !WRITABLE == 0 && !member.out_due {
                 return None;
             }
             reported(member, connection, bits);
