@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::program::signal;
 use crate::status::{Sampler, Status};
 use crate::{Ends, Launch, Moved, Program, find};
 
@@ -71,13 +73,8 @@ impl Stage {
     }
 
     /// Starts the stage's broker and waits for it to listen.
-    ///
-    /// # Panics
-    ///
-    /// If it does not.
-    pub fn start_broker(&mut self) {
+    fn start_broker(&mut self) {
         let socket = self.path("runtime/broker.sock");
-        let _ = fs::remove_file(&socket);
         let mut broker = self.launch(self.command("broker")).limit(Duration::from_secs(3600)).start();
         let began = Instant::now();
         while !socket.exists() {
@@ -91,7 +88,7 @@ impl Stage {
         self.broker = Some(broker);
     }
 
-    /// Kills the broker (SIGKILL).
+    /// Kills the broker (SIGKILL). The next `vmmc run` starts another one by itself.
     pub fn kill_broker(&mut self) {
         self.broker = None;
     }
@@ -233,10 +230,20 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.sampler = None;
         self.broker = None;
+        signal("KILL", &started_as(&self.path("vmmc")));
         if let Some(directory) = self.directory.take().filter(|_| panicking()) {
             eprintln!("what the programs wrote stays in {}", directory.keep().display());
         }
     }
+}
+
+/// Processes whose program is named so: what `vmmc` has left behind, such as a broker started on demand.
+fn started_as(program: &Path) -> Vec<u32> {
+    let is_it = |process: &Path| {
+        fs::read(process.join("cmdline")).is_ok_and(|line| line.starts_with(program.as_os_str().as_bytes()))
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().filter(|process| is_it(&process.path()));
+    processes.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The `vmmc` under test, with `libvmmc.so` beside it.
