@@ -78,9 +78,8 @@ fn send_paired(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], f
     if !table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection)) {
         return Err(Errno(libc::EBADF));
     }
-    let error = connection.send_error.swap(0, Ordering::Relaxed);
-    if error != 0 {
-        return Err(Errno(error as i32));
+    if connection.send_error.load(Ordering::Relaxed) != 0 {
+        return Err(Errno(connection.send_error.swap(0, Ordering::Relaxed) as i32));
     }
     let wait = !connection.has(flag::NONBLOCKING) && flags & libc::MSG_DONTWAIT == 0;
     roads::settle_return(connection, fd, &sender, wait)?;
@@ -89,7 +88,11 @@ fn send_paired(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], f
     }
     match put_all(connection, fd, &sender, bufs, wait) {
         Ok(done) if done == bufs.iter().map(|buf| buf.len()).sum::<usize>() => Ok(done),
-        Ok(done) => overflow(connection, fd, bufs, done, flags, &alone.among()),
+        Ok(done) => match roads::settle_return(connection, fd, &sender, wait) {
+            Ok(()) => overflow(connection, fd, bufs, done, flags, &alone.among()),
+            Err(error) if done == 0 => Err(error),
+            Err(_) => Ok(done),
+        },
         Err(lie) => Err(end::punish(connection, fd, lie)),
     }
 }
@@ -107,7 +110,8 @@ fn by_kernel_or_retry(
     by_kernel(connection, fd, bufs, flags)
 }
 
-/// Puts what there is room for, waiting a bounded while where there is none. Fewer bytes than given: the stream has left.
+/// Puts what there is room for, waiting a bounded while where there is none. Fewer bytes than given: the stream has left,
+/// or the receiver asks for it back.
 fn put_all(
     connection: &'static Connection,
     fd: i32,
@@ -128,8 +132,12 @@ fn put_all(
             done += n;
             if n == 0 {
                 ring_if_owed(connection, fd, sender);
-                if !wait_for_room(sender, rest.len(), wait) || sender.is_retracted() {
-                    roads::leave(connection, sender, Reason::RING_FULL);
+                let room = wait_for_room(sender, rest.len(), wait);
+                if !room || sender.is_retracted() {
+                    // The unread bytes of a stream that is asked for come back: that is not a leave like others.
+                    if !sender.is_retracted() {
+                        roads::leave(connection, sender, Reason::RING_FULL);
+                    }
                     account(connection, done);
                     return Ok(done);
                 }
@@ -268,9 +276,11 @@ fn sendfile_by_kernel(
     offset: Option<&mut i64>,
     length: usize,
 ) -> Ending {
-    let _among = connection.send_gate.among();
+    let among = connection.send_gate.among();
     if connection.send.road() == Road::Vmmc {
-        return Ending::Failed(Errno(libc::EAGAIN));
+        drop(among);
+        roads::move_back(out, Reason::KERNEL_FEATURE);
+        return sendfile_by_kernel(connection, out, input, offset, length);
     }
     match kernel::sendfile(out, input, offset, length) {
         Ok(sent) => {
