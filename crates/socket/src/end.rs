@@ -72,7 +72,9 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
 
 /// Forgets `fd`, whose kernel descriptor is about to be closed (or already stands for something else: `gone`).
 pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
-    let last = connection.references.load(Ordering::Acquire) == 1;
+    crate::process::outlive_exec();
+    let exiting = crate::process::is_exiting();
+    let last = connection.references.load(Ordering::Acquire) == u32::from(!exiting);
     if last && !gone {
         prepare_close(connection, fd);
     }
@@ -81,7 +83,7 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     let recv = connection.recv_gate.alone(crate::process::id());
     table::clear(fd);
     drop((send, recv));
-    if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if !exiting && connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
         pairing::release(connection);
         arena::give(connection);
     }

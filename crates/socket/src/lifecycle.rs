@@ -167,6 +167,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
 
 /// `dup`, `dup2`, `dup3`, `F_DUPFD` gave `new` the open socket of `old`. For dup2/dup3 call [`before_replace`] first.
 pub fn duplicated(old: i32, new: i32) {
+    process::outlive_exec();
     made(new);
     match table::entry(old) {
         table::Entry::Socket(connection) if table::holds(new) => {

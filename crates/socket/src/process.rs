@@ -8,6 +8,8 @@ use vmmc_sync::{AtomicU32, Ordering};
 
 static ID: AtomicU32 = AtomicU32::new(0);
 static EXITING: AtomicU32 = AtomicU32::new(0);
+/// 1 between the preparations of an exec and the first sign that it has failed.
+static EXECUTING: AtomicU32 = AtomicU32::new(0);
 
 /// This process's number, remembered (fork makes the child remember its own).
 #[inline(always)]
@@ -25,6 +27,27 @@ pub fn start() {
     }
 }
 
+/// The process's references have been given up: what is closed from now on gives none back.
+pub(crate) fn is_exiting() -> bool {
+    EXITING.load(Ordering::Relaxed) != 0
+}
+
+/// A child that shares this memory (clone with CLONE_VM, before its exec) is not the process that the tables speak of.
+fn is_guest() -> bool {
+    process::id() != id()
+}
+
+/// This process lives, so an exec that was prepared has failed: its references are taken again.
+pub(crate) fn outlive_exec() {
+    if EXECUTING.load(Ordering::Relaxed) != 0 && EXECUTING.swap(0, Ordering::Relaxed) != 0 {
+        each_socket(|fd, connection| {
+            if !is_inheritable(fd) {
+                connection.references.fetch_add(1, Ordering::AcqRel);
+            }
+        });
+    }
+}
+
 fn each_socket(mut visit: impl FnMut(i32, &'static crate::connection::Connection)) {
     table::each_in(0, u32::MAX, |fd, entry| {
         if let table::Entry::Socket(connection) = entry {
@@ -35,6 +58,7 @@ fn each_socket(mut visit: impl FnMut(i32, &'static crate::connection::Connection
 
 /// In the parent before fork: the child will hold every socket too, and an answer of the broker must not find half a family.
 pub fn before_fork() {
+    outlive_exec();
     registration::lock_all();
     each_socket(|_, connection| {
         connection.references.fetch_add(1, Ordering::AcqRel);
@@ -55,6 +79,7 @@ pub fn after_fork_in_parent(forked: bool) {
 /// In the child: another number, a table and a service thread of its own from the next need on.
 pub fn after_fork_in_child() {
     ID.store(process::id(), Ordering::Relaxed);
+    EXITING.store(0, Ordering::Relaxed);
     registration::unlock_all();
     arena::forget_after_fork();
     service::forget_after_fork();
@@ -64,16 +89,21 @@ fn is_inheritable(fd: i32) -> bool {
     kernel::fcntl(fd, libc::F_GETFD, 0).is_ok_and(|flags| flags as i32 & libc::FD_CLOEXEC == 0)
 }
 
-/// Before execve and its kin: connections that the new program inherits move back to the kernel road; of the others the
-/// last descriptor may be closed by the kernel now.
+/// Before execve and its kin: connections that the new program inherits move back to the kernel road; of the others this
+/// process's descriptors, perhaps the family's last ones, are closed by the kernel now.
 pub fn before_exec() {
+    if is_guest() {
+        return before_spawn();
+    }
+    outlive_exec();
     each_socket(|fd, connection| {
         if is_inheritable(fd) {
             roads::move_back(fd, Reason::INHERITED);
-        } else if connection.references.load(Ordering::Relaxed) == 1 {
+        } else if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             end::drain(connection, fd);
         }
     });
+    EXECUTING.store(1, Ordering::Relaxed);
 }
 
 /// Before posix_spawn, system, popen: a child will execute another program while we live on.
@@ -87,9 +117,10 @@ pub fn before_spawn() {
 
 /// Normal end (exit, _exit, quick_exit): the kernel is made to say FIN where it would have said FIN without us.
 pub fn before_exit() {
-    if EXITING.swap(1, Ordering::Relaxed) != 0 {
+    if is_guest() || EXITING.swap(1, Ordering::Relaxed) != 0 {
         return;
     }
+    outlive_exec();
     each_socket(|fd, connection| {
         if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             end::prepare_close(connection, fd);
