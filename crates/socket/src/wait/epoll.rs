@@ -183,6 +183,7 @@ impl Wait {
             _ => {}
         }
         if bits == 0 || already.iter().any(|report| report.u64 == data && bits & !report.events == 0) {
+            self.rearm(fd);
             return None;
         }
         let mut members = self.set.members.hold();
@@ -198,6 +199,18 @@ impl Wait {
             member.enabled = false;
         }
         Some(EpollEvent { events: bits, u64: data })
+    }
+
+    /// The kernel has spent a one-shot registration on a doorbell: it is made anew.
+    fn rearm(&self, fd: i32) {
+        let members = self.set.members.hold();
+        if let Some(member) = members.by_fd.get(&fd)
+            && member.has(libc::EPOLLONESHOT)
+            && member.enabled
+        {
+            let event = EpollEvent { events: member.kernel.0, u64: member.kernel.1 };
+            let _ = kernel::epoll_ctl(self.epfd, libc::EPOLL_CTL_MOD, fd, Some(event));
+        }
     }
 
     /// Arms what is hot, brings the kernel's set up to date and sleeps in it. `false`: time is up.
