@@ -23,6 +23,7 @@ static void arrivals_server(int fd)
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP);
 	say_wait("nothing yet", set, 0);
 	meet();
+	meet();
 	say_wait("first arrival", set, 3000);
 	say_wait("no second report", set, 30);
 	meet();
@@ -43,6 +44,7 @@ static void arrivals_server(int fd)
 
 static void arrivals_client(int fd)
 {
+	meet();
 	send_text(fd, "12345");
 	meet();
 	meet();

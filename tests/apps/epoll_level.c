@@ -28,6 +28,7 @@ static void drained_server(int fd)
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN);
 	say_wait("nothing yet", set, 0);
 	meet();
+	meet();
 	say_wait("ten bytes", set, 3000);
 	say_wait("again", set, 3000);
 	take(fd, 4);
@@ -44,6 +45,7 @@ static void drained_server(int fd)
 
 static void drained_client(int fd)
 {
+	meet();
 	send_text(fd, "0123456789");
 	meet();
 	meet();

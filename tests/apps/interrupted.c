@@ -2,13 +2,14 @@
 #include "common.h"
 
 static pthread_t sleeper;
-static int interrupt_ms;
+static int interrupt_ms, interrupted_call;
 
 static void *interrupt(void *unused)
 {
 	(void)unused;
 	sleep_ms(interrupt_ms);
 	pthread_kill(sleeper, SIGUSR1);
+	post(1 + interrupted_call, 1);
 	return NULL;
 }
 
@@ -60,6 +61,7 @@ static void each_call(int fd, int flags)
 	count_signal(SIGUSR1, flags);
 	for (enum call call = RECV; call < CALLS; call++) {
 		signals_counted = 0;
+		interrupted_call = call;
 		meet();
 		pthread_t helper = interrupt_in(40);
 		long result = perform(call, fd, 3000);
@@ -81,7 +83,8 @@ static void client(int fd)
 {
 	for (enum call call = RECV; call < CALLS; call++) {
 		meet();
-		sleep_ms(90);
+		await(1 + call);
+		sleep_ms(50);
 		send_text(fd, "data");
 		meet();
 	}
@@ -130,7 +133,7 @@ static void send_server(int fd)
 	total += sent > 0 ? sent : 0;
 	pthread_join(helper, NULL);
 	count_signal(SIGUSR1, SA_RESTART);
-	post(1, total);
+	post(9, total);
 	helper = interrupt_in(20);
 	sleep_ms(1);
 	send_text(fd, "and then all is well");
@@ -140,7 +143,7 @@ static void send_server(int fd)
 static void send_client(int fd)
 {
 	static char buffer[100000];
-	long total = await(1);
+	long total = await(9);
 	while (total > 0) {
 		long now = total < (long)sizeof buffer ? total : (long)sizeof buffer;
 		recv_all(fd, buffer, now);
