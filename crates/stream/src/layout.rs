@@ -34,14 +34,27 @@ pub const RESUME_AT: usize = 0x098;
 pub const RUNG: usize = 0x0a0;
 /// Sender to me: non-zero says "ask the kernel now".
 pub const FIN: usize = 0x0a8;
+/// Sender to me: how many bytes of the ring it uses now. It changes only while the ring is empty.
+pub const WINDOW: usize = 0x0b0;
 /// Start of the ring.
 pub const RING: usize = 0x1000;
+/// No window is smaller, unless the whole ring is.
+pub const WINDOW_LEAST: u64 = 64;
 /// Bytes of the stash.
 pub const STASH_MAX: usize = 64 * 1024;
 /// In `LEAVE_AT`: the sender left because it was asked to, and sends nothing until the unread bytes are given back.
 pub const HOLD: u64 = 1 << 63;
 /// Mask of the offset in the tail word.
 pub const TAIL_MASK: u64 = (1 << 56) - 1;
+
+/// The window that a stream over rings of `capacity` bytes begins with: a few pages, so that a connection with little to
+/// say takes little memory and stays in the nearest cache.
+#[must_use]
+pub const fn first_window(capacity: u64) -> u64 {
+    let window = capacity / 128;
+    let least = if window < WINDOW_LEAST { WINDOW_LEAST } else { window };
+    if least > capacity { capacity } else { least }
+}
 
 /// Start of the return area for rings of `capacity` bytes.
 #[must_use]

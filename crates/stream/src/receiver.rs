@@ -1,10 +1,14 @@
 use crate::layout::{
     ACK, ARMED, CREDIT, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RETRACT, RETURNED,
-    RING, RUNG, STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, returns, stash,
+    RING, RUNG, STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, WINDOW, returns, stash,
 };
 use crate::{Lie, RecvState, Road};
 use vmmc_contract::{Export, Import};
 use vmmc_sync::{Ordering, fence};
+
+/// A ring that has become empty is told of at once if at least so many bytes have not been told of yet: a sender that
+/// waits for an empty window hears of it, and small messages pay nothing.
+const EMPTIED_LEAST: u64 = 1024;
 
 /// Most moves that one look completes. A sender makes an empty switch only when a retract overtakes it, so an honest
 /// one cannot come near this.
@@ -60,7 +64,13 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     fn announced(&self) -> Result<u64, Lie> {
         let done = self.state.epoch.get();
         let announced = self.inbox.load(EPOCH);
-        let most = if !self.state.is_ready() { 0 } else if Road::of(done) == Road::Kernel { 2 } else { 1 };
+        let most = if !self.state.is_ready() {
+            0
+        } else if Road::of(done) == Road::Kernel {
+            2
+        } else {
+            1
+        };
         if announced.wrapping_sub(done) > most { Err(Lie::Index) } else { Ok(announced) }
     }
 
@@ -221,7 +231,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     #[inline]
     pub fn take(&self, dst: &mut [u8]) -> Result<usize, Lie> {
         // A large take is made in pieces, so that the sender gets credit while the receiver still copies.
-        let piece = (self.state.capacity.get() as usize / 4).max(1);
+        let piece = (self.window() as usize / 4).max(1);
         let mut done = 0;
         while let Some(rest) = dst.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let len = rest.len().min(piece);
@@ -260,11 +270,20 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         Ok(if let Next::Data(n) = self.look_moves()? { n as u64 } else { 0 })
     }
 
+    /// The part of the ring that the sender uses: a power of two, never more than the ring, whatever the peer says. It was
+    /// told before the bytes that stand in it.
+    #[inline]
+    fn window(&self) -> u64 {
+        let capacity = self.state.capacity.get().max(1);
+        let window = self.inbox.load(WINDOW);
+        if window.is_power_of_two() { window.min(capacity) } else { capacity }
+    }
+
     #[inline]
     fn copy_ring(&self, from: u64, dst: &mut [u8]) {
-        let capacity = self.state.capacity.get() as usize;
-        let at = from as usize & capacity.wrapping_sub(1);
-        let (first, wrapped) = dst.split_at_mut(dst.len().min(capacity - at));
+        let window = self.window() as usize;
+        let at = from as usize & (window - 1);
+        let (first, wrapped) = dst.split_at_mut(dst.len().min(window - at));
         let _ = self.inbox.read(RING + at, first);
         if !wrapped.is_empty() {
             let _ = self.inbox.read(RING, wrapped);
@@ -282,7 +301,9 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         let head = self.state.head.get() + n;
         // SYNC POINT "bytes copied before credit": the Acquire load is in `Sender::publish`.
         self.state.head.set_release(head);
-        if head - self.state.credit.get() >= self.state.capacity.get() / 4 {
+        let untold = head - self.state.credit.get();
+        let emptied = untold >= EMPTIED_LEAST && self.inbox.load(TAIL) & TAIL_MASK == head;
+        if emptied || untold >= self.window() / 4 {
             self.give_credit();
         }
     }
@@ -355,7 +376,8 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     /// `buf` ends at kernel count `to`, and the bytes from this end's position on lie behind a switch.
     fn drop_doorbells(&self, announced: u64, buf: &[u8], to: u64) -> Result<(), Lie> {
         let left = announced != self.state.epoch.get();
-        let end = if left { self.resume_at()? } else { self.state.switch_at.get().saturating_add(self.inbox.load(RUNG)) };
+        let end =
+            if left { self.resume_at()? } else { self.state.switch_at.get().saturating_add(self.inbox.load(RUNG)) };
         if self.state.kernel.get() < to.min(end) {
             // A doorbell has come: whatever asked for it has been answered.
             self.state.armed.set(self.state.armed.get() & !1);

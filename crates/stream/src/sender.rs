@@ -1,13 +1,13 @@
 use crate::layout::{
-    ACK, ARMED, CREDIT, CREDIT_ALONG, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RETRACT, RETURNED,
-    RING, RUNG, SWITCH_AT, TAIL, returns,
+    ACK, ARMED, CREDIT, CREDIT_ALONG, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT,
+    RETRACT, RETURNED, RING, RUNG, SWITCH_AT, TAIL, WINDOW, returns,
 };
 use crate::{Lie, RecvState, Road, SendState};
 use vmmc_contract::{Export, Import};
 use vmmc_sync::{Ordering, fence};
 
 /// A large put is published in pieces of this many bytes, so that the receiver copies while the sender still does.
-const PIECE: usize = 32 * 1024;
+const PIECE: usize = 16 * 1024;
 
 /// X's half of the stream X→Y: used by one thread at a time, the holder of the send gate.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +43,15 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         Ok(credit)
     }
 
-    /// Bytes that the ring has room for.
+    /// Bytes that the ring has room for. A window that has become too narrow has none until it is empty and can widen.
     ///
     /// # Errors
     /// `Lie::Index` if the peer claims to have consumed more than was put.
     #[inline]
     pub fn room(&self) -> Result<usize, Lie> {
         let filled = self.state.tail.get() - self.credit()?;
-        Ok(self.state.capacity.get().saturating_sub(filled) as usize)
+        let narrow = self.state.narrow.get() != 0 && filled > 0;
+        Ok(if narrow { 0 } else { self.state.window.get().saturating_sub(filled) as usize })
     }
 
     /// Puts as much of `src` into the ring as there is room for, and publishes it. 0: the ring is full, or the stream is
@@ -63,7 +64,10 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         if self.state.road() == Road::Kernel {
             return Ok(0);
         }
-        let room = self.room()?;
+        let mut room = self.room()?;
+        if src.len() > room && self.state.window.get() < self.state.capacity.get() {
+            room = self.widen(src.len(), room);
+        }
         if src.len() <= INLINE_MAX && self.state.credit.get() == self.state.tail.get() && src.len() <= room {
             self.place(src);
             let _ = self.peer.write(INLINE, src);
@@ -78,12 +82,27 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         Ok(src.len())
     }
 
+    /// `len` bytes do not fit into the window, and the ring is larger: the window widens once it is empty. The room then.
+    #[cold]
+    fn widen(&self, len: usize, room: usize) -> usize {
+        if self.state.credit.get() != self.state.tail.get() {
+            self.state.narrow.set(u64::from(room == 0));
+            return room;
+        }
+        let wanted = (2 * len as u64).next_power_of_two().max(4 * self.state.window.get());
+        let window = wanted.min(self.state.capacity.get());
+        self.state.narrow.set(0);
+        self.state.window.set(window);
+        self.tell(WINDOW, window);
+        window as usize
+    }
+
     /// Copies `src` (no longer than the room) to where the tail stands; nobody is told yet.
     #[inline]
     fn place(&self, src: &[u8]) {
-        let capacity = self.state.capacity.get();
-        let at = (self.state.tail.get() & capacity.wrapping_sub(1)) as usize;
-        let (first, wrapped) = src.split_at(src.len().min(capacity as usize - at));
+        let window = self.state.window.get();
+        let at = (self.state.tail.get() & window.wrapping_sub(1)) as usize;
+        let (first, wrapped) = src.split_at(src.len().min(window as usize - at));
         let _ = self.peer.write(RING + at, first);
         if !wrapped.is_empty() {
             let _ = self.peer.write(RING, wrapped);
@@ -158,6 +177,7 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         let at = self.state.kernel.get();
         self.state.switch_at.set(at);
         self.state.rung.set(0);
+        self.tell(WINDOW, self.state.window.get());
         self.tell(SWITCH_AT, at);
         self.tell(RUNG, 0);
         self.advance();

@@ -37,6 +37,10 @@ impl Own {
 pub struct SendState {
     /// Ring capacity in bytes, a power of two; 0 while not paired.
     pub(crate) capacity: Own,
+    /// Bytes of the ring in use, a power of two; the rest is not touched. It widens while the ring is empty.
+    pub(crate) window: Own,
+    /// 1 once something did not fit into the window: nothing is put until it is empty and can widen.
+    pub(crate) narrow: Own,
     /// Bytes sent on the kernel road, doorbells included.
     pub(crate) kernel: Own,
     /// Bytes put into the ring.
@@ -88,14 +92,37 @@ impl SendState {
     pub fn new() -> Self {
         let zero = || Own::new(0);
         Self {
-            capacity: zero(), kernel: zero(), tail: zero(), credit: zero(), epoch: zero(), switch_at: zero(),
-            rung: zero(), rung_for: zero(), awaited: zero(), return_left: zero(), return_at: zero(), along: zero(),
+            capacity: zero(),
+            window: zero(),
+            narrow: zero(),
+            kernel: zero(),
+            tail: zero(),
+            credit: zero(),
+            epoch: zero(),
+            switch_at: zero(),
+            rung: zero(),
+            rung_for: zero(),
+            awaited: zero(),
+            return_left: zero(),
+            return_at: zero(),
+            along: zero(),
         }
     }
     /// Begins anew with `kernel` bytes already sent on the kernel road.
     pub fn reset(&self, kernel: u64) {
-        for word in [&self.capacity, &self.tail, &self.credit, &self.epoch, &self.switch_at, &self.rung, &self.rung_for,
-            &self.awaited, &self.return_left, &self.return_at, &self.along] {
+        for word in [
+            &self.capacity,
+            &self.tail,
+            &self.credit,
+            &self.epoch,
+            &self.switch_at,
+            &self.rung,
+            &self.rung_for,
+            &self.awaited,
+            &self.return_left,
+            &self.return_at,
+            &self.along,
+        ] {
             word.set(0);
         }
         self.kernel.set(kernel);
@@ -103,6 +130,8 @@ impl SendState {
     /// Rings of `capacity` bytes (a power of two) stand behind the stream from now on.
     pub fn pair(&self, capacity: u64) {
         self.capacity.set(capacity);
+        self.window.set(crate::layout::first_window(capacity));
+        self.narrow.set(0);
     }
     /// Counts `n` bytes that a kernel call has sent. Any thread; no gate needed.
     #[inline]
@@ -134,14 +163,33 @@ impl RecvState {
     pub fn new() -> Self {
         let zero = || Own::new(0);
         Self {
-            capacity: zero(), kernel: zero(), head: zero(), credit: zero(), epoch: zero(), switch_at: zero(),
-            armed: zero(), ready: zero(), stash_at: zero(), stash_len: zero(), returned: zero(),
+            capacity: zero(),
+            kernel: zero(),
+            head: zero(),
+            credit: zero(),
+            epoch: zero(),
+            switch_at: zero(),
+            armed: zero(),
+            ready: zero(),
+            stash_at: zero(),
+            stash_len: zero(),
+            returned: zero(),
         }
     }
     /// Begins anew with `kernel` bytes already received on the kernel road.
     pub fn reset(&self, kernel: u64) {
-        for word in [&self.capacity, &self.head, &self.credit, &self.epoch, &self.switch_at, &self.armed, &self.ready,
-            &self.stash_at, &self.stash_len, &self.returned] {
+        for word in [
+            &self.capacity,
+            &self.head,
+            &self.credit,
+            &self.epoch,
+            &self.switch_at,
+            &self.armed,
+            &self.ready,
+            &self.stash_at,
+            &self.stash_len,
+            &self.returned,
+        ] {
             word.set(0);
         }
         self.kernel.set(kernel);

@@ -35,7 +35,7 @@ fn tempting_words_between_calls_do_no_harm() {
         victim.call(7, 1);
         for _ in 0..200 {
             let word = random.next();
-            if word % 3 == 0 {
+            if word.is_multiple_of(3) {
                 let value = victim.tempting((word >> 8) as u8, (word >> 16) as u8);
                 peer.store(random.control(), value).unwrap();
             }
@@ -54,7 +54,7 @@ fn any_words_between_calls_do_no_harm() {
         let peer = victim.peer();
         for _ in 0..200 {
             let word = random.next();
-            if word % 2 == 0 {
+            if word.is_multiple_of(2) {
                 peer.store(random.control(), random.next() >> (word >> 58)).unwrap();
             }
             victim.call((word >> 24) as u8, (word >> 32) as u16);
@@ -75,7 +75,11 @@ fn words_that_change_during_a_call_do_no_harm() {
                 // The mirror's words stand near the victim's: it makes the same calls without lies for a while.
                 let word = random.next();
                 mirror.call((word >> 24) as u8, (word >> 32) as u16);
-                let value = if word % 2 == 0 { mirror.tempting((word >> 8) as u8, (word >> 16) as u8) } else { word % 64 };
+                let value = if word.is_multiple_of(2) {
+                    mirror.tempting((word >> 8) as u8, (word >> 16) as u8)
+                } else {
+                    word % 64
+                };
                 peer.store(random.control(), value).unwrap();
                 peer.write(layout::RING, &word.to_le_bytes()).unwrap();
             }

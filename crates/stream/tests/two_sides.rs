@@ -55,8 +55,16 @@ fn random_runs_meet_every_turn_of_the_protocol() {
         all.sleeps += seen.sleeps;
     }
     let counts = [
-        all.switches, all.leaves, all.held, all.given_back, all.stuck_back, all.bells, all.refused_bells, all.ring_full,
-        all.stashed, all.sleeps,
+        all.switches,
+        all.leaves,
+        all.held,
+        all.given_back,
+        all.stuck_back,
+        all.bells,
+        all.refused_bells,
+        all.ring_full,
+        all.stashed,
+        all.sleeps,
     ];
     assert!(counts.iter().all(|count| *count > 20), "{all:?}");
 }

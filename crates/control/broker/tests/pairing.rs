@@ -21,7 +21,7 @@ fn two_processes_get_one_slot_with_crossed_memory_and_bells() {
     assert_eq!((at_client.pairing.token, at_server.pairing.token), (1, 2));
     assert_eq!((at_client.pairing.link, at_client.pairing.slot), (at_server.pairing.link, at_server.pairing.slot));
     assert_ne!(at_client.pairing.side, at_server.pairing.side);
-    assert_eq!(at_client.pairing.ring_capacity, 256 * 1024);
+    assert_eq!(at_client.pairing.ring_capacity, 2 * 1024 * 1024);
     assert_eq!(at_client.pairing.peer_pid, std::process::id());
 
     let (mine, theirs) = (at_client.segment.unwrap(), at_server.segment.unwrap());

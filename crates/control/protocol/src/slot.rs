@@ -5,7 +5,7 @@
 //! so that what it can ever occupy stays bounded. What stands *inside* a slot is the stream's (ARCHITECTURE.md).
 
 /// Version of the words inside a slot. Two ends of different versions are never paired.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 /// Bytes of control words before the ring.
 const WORDS: usize = 0x1000;
 /// Bytes of the stash behind the two rings.
@@ -21,9 +21,9 @@ struct Class {
 }
 
 const CLASSES: [Class; 3] = [
-    Class { end: 256, slots: 16, capacity: 256 * 1024 },
-    Class { end: 1024, slots: 64, capacity: 64 * 1024 },
-    Class { end: SLOTS_MAX, slots: 128, capacity: 16 * 1024 },
+    Class { end: 256, slots: 16, capacity: 2 * 1024 * 1024 },
+    Class { end: 1024, slots: 64, capacity: 512 * 1024 },
+    Class { end: SLOTS_MAX, slots: 128, capacity: 64 * 1024 },
 ];
 
 // Chunks are whole and slots page aligned, in every class.
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn rings_shrink_as_a_link_grows() {
         let capacity = |slot| Chunk::of(slot).unwrap().capacity;
-        assert_eq!([capacity(0), capacity(255), capacity(256)], [256 << 10, 256 << 10, 64 << 10]);
-        assert_eq!([capacity(1023), capacity(1024), capacity(SLOTS_MAX - 1)], [64 << 10, 16 << 10, 16 << 10]);
+        assert_eq!([capacity(0), capacity(255), capacity(256)], [2 << 20, 2 << 20, 512 << 10]);
+        assert_eq!([capacity(1023), capacity(1024), capacity(SLOTS_MAX - 1)], [512 << 10, 64 << 10, 64 << 10]);
     }
 }

@@ -84,7 +84,13 @@ impl World {
     pub(crate) fn new(capacity: usize, pipe: usize, delayed: bool) -> Self {
         let end = || End::new(capacity, delayed);
         let pipe = || Pipe { queue: VecDeque::new(), limit: pipe };
-        let world = Self { ends: [end(), end()], pipes: [pipe(), pipe()], capacity, scratch: Vec::new(), seen: Seen::default() };
+        let world = Self {
+            ends: [end(), end()],
+            pipes: [pipe(), pipe()],
+            capacity,
+            scratch: Vec::new(),
+            seen: Seen::default(),
+        };
         world.receiver(0).set_ready(true);
         world.receiver(1).set_ready(true);
         world
@@ -112,7 +118,7 @@ impl World {
             3 => self.send(i, size % 40 + 1, arg & 0x8000 != 0),
             4 => self.switch(i, size % 64 + 1),
             5 => drop(self.leave(i)),
-            6 if arg % 4 == 0 => self.retract(i),
+            6 if arg.is_multiple_of(4) => self.retract(i),
             6 if self.ends[i].retracting => {}
             6 => self.receiver(i).set_ready(true),
             7..=10 => self.receive(i, size % (2 * self.capacity) + 1, arg & 0x4000 != 0),
@@ -161,7 +167,7 @@ impl World {
             done = self.sender(i).put(&data).unwrap();
             self.sent(i, &data[..done]);
             self.ring_if_owed(i, refuse_bell);
-            if done == n || self.seen.sleeps % 3 == 0 || !self.leave(i) {
+            if done == n || self.seen.sleeps.is_multiple_of(3) || !self.leave(i) {
                 return;
             }
             self.seen.ring_full += 1;
@@ -235,7 +241,7 @@ impl World {
         assert_eq!(switched, self.ends[i].send.road() == Road::Vmmc);
         if switched {
             self.seen.switches += 1;
-            self.send(i, n, n % 8 == 0);
+            self.send(i, n, n.is_multiple_of(8));
         }
     }
 
@@ -274,7 +280,7 @@ impl World {
             return;
         }
         self.ends[i].asleep = false;
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             self.receiver(i).disarm();
         }
         match self.receiver(i).look().unwrap() {
@@ -348,10 +354,16 @@ impl World {
     /// If end `i` sleeps and bytes are on their way to it, then something in the kernel wakes it, or the sender still owes.
     fn check_wakes(&self, i: usize) {
         let woken = !self.pipes[1 - i].queue.is_empty();
-        if !self.ends[i].asleep || woken || self.ends[1 - i].expected.is_empty() || self.ends[1 - i].send.owes_return() {
+        if !self.ends[i].asleep || woken || self.ends[1 - i].expected.is_empty() || self.ends[1 - i].send.owes_return()
+        {
             return;
         }
         self.fence(1 - i);
-        assert!(self.sender(1 - i).must_ring(), "end {i} sleeps for ever: {:?} {:?}", self.ends[1 - i].send, self.ends[i].recv);
+        assert!(
+            self.sender(1 - i).must_ring(),
+            "end {i} sleeps for ever: {:?} {:?}",
+            self.ends[1 - i].send,
+            self.ends[i].recv
+        );
     }
 }

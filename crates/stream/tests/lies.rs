@@ -1,0 +1,181 @@
+//! What no honest peer does is told, by name; and what an honest one may do is not taken for it.
+use vmmc_contract::Import;
+use vmmc_sim::{SimBuffer, SimExport, SimImport};
+use vmmc_stream::{Lie, Next, Receiver, RecvState, Road, SendState, Sender, layout};
+
+const CAPACITY: usize = 64;
+
+/// Two ends of one stream: its sender's and its receiver's memory.
+struct Stream {
+    send: SendState,
+    recv: RecvState,
+    opposite: RecvState,
+    at_sender: SimBuffer,
+    at_receiver: SimBuffer,
+}
+
+impl Stream {
+    fn new() -> Self {
+        let buffer = || SimBuffer::new(layout::slot_len(CAPACITY));
+        let stream = Self {
+            send: SendState::new(),
+            recv: RecvState::new(),
+            opposite: RecvState::new(),
+            at_sender: buffer(),
+            at_receiver: buffer(),
+        };
+        stream.send.pair(CAPACITY as u64);
+        stream.recv.pair(CAPACITY as u64);
+        stream
+    }
+    /// On the VMMC road, with `data` in the ring and one doorbell under way.
+    fn switched(data: &[u8]) -> Self {
+        let stream = Self::new();
+        stream.receiver().set_ready(true);
+        assert!(stream.sender().may_switch() && stream.sender().switch());
+        assert_eq!(stream.sender().put(data), Ok(data.len()));
+        assert!(stream.sender().must_ring());
+        stream.sender().ringing();
+        stream
+    }
+    fn windows(&self, mine: &SimBuffer, theirs: &SimBuffer) -> (SimExport, SimImport) {
+        let len = layout::slot_len(CAPACITY);
+        (mine.export(0, len).unwrap(), theirs.import(0, len).unwrap())
+    }
+    fn sender(&self) -> Sender<'_, SimExport, SimImport> {
+        let (inbox, peer) = self.windows(&self.at_sender, &self.at_receiver);
+        Sender::new(&self.send, &self.opposite, inbox, peer)
+    }
+    fn receiver(&self) -> Receiver<'_, SimExport, SimImport> {
+        let (inbox, peer) = self.windows(&self.at_receiver, &self.at_sender);
+        Receiver::new(&self.recv, inbox, peer)
+    }
+    fn write_at_receiver(&self, at: usize, value: u64) {
+        self.windows(&self.at_sender, &self.at_receiver).1.store(at, value).unwrap();
+    }
+    fn write_at_sender(&self, at: usize, value: u64) {
+        self.windows(&self.at_receiver, &self.at_sender).1.store(at, value).unwrap();
+    }
+}
+
+#[test]
+fn more_data_than_the_ring_holds_is_a_lie() {
+    let stream = Stream::switched(b"abc");
+    assert_eq!(stream.receiver().look(), Ok(Next::Data(3)));
+    stream.write_at_receiver(layout::TAIL, CAPACITY as u64 + 1);
+    assert_eq!(stream.receiver().look(), Err(Lie::Index));
+    assert_eq!(stream.receiver().take(&mut [0; 8]), Err(Lie::Index));
+}
+
+#[test]
+fn a_tail_that_goes_backwards_is_a_lie() {
+    let stream = Stream::switched(b"abc");
+    assert_eq!(stream.receiver().take(&mut [0; 8]), Ok(3));
+    stream.write_at_receiver(layout::TAIL, 2);
+    assert_eq!(stream.receiver().look(), Err(Lie::Index));
+}
+
+#[test]
+fn credit_for_bytes_that_were_not_put_is_a_lie_in_either_word() {
+    for word in [layout::CREDIT, layout::CREDIT_ALONG] {
+        let stream = Stream::switched(b"abc");
+        stream.write_at_sender(word, 4);
+        assert_eq!(stream.sender().room(), Err(Lie::Index));
+        assert_eq!(stream.sender().put(b"d"), Err(Lie::Index));
+    }
+}
+
+#[test]
+fn moves_that_nobody_can_have_made_are_lies() {
+    let unready = Stream::new();
+    unready.write_at_receiver(layout::EPOCH, 1);
+    assert_eq!(unready.receiver().look(), Err(Lie::Index));
+    let stream = Stream::switched(b"abc");
+    stream.write_at_receiver(layout::EPOCH, 3);
+    assert_eq!(stream.receiver().look(), Err(Lie::Index));
+    assert_eq!(stream.receiver().from_kernel(&[0]), Err(Lie::Index));
+}
+
+#[test]
+fn a_switch_before_bytes_that_have_come_is_a_lie() {
+    let stream = Stream::new();
+    stream.receiver().set_ready(true);
+    assert_eq!(stream.receiver().from_kernel(b"abc"), Ok(3));
+    stream.write_at_receiver(layout::SWITCH_AT, 2);
+    stream.write_at_receiver(layout::EPOCH, 1);
+    assert_eq!(stream.receiver().look(), Err(Lie::Index));
+    assert_eq!(stream.receiver().from_kernel(b"d"), Err(Lie::Index));
+}
+
+#[test]
+fn a_leave_beyond_the_tail_or_far_away_is_a_lie() {
+    let stream = Stream::switched(b"abc");
+    stream.sender().leave();
+    stream.write_at_receiver(layout::LEAVE_AT, 4);
+    assert_eq!(stream.receiver().look(), Err(Lie::Index));
+    stream.write_at_receiver(layout::LEAVE_AT, 3);
+    assert_eq!(stream.receiver().take(&mut [0; 8]), Ok(3));
+    stream.write_at_receiver(layout::RESUME_AT, 1 << 40);
+    assert_eq!(stream.receiver().look(), Err(Lie::Index));
+}
+
+#[test]
+fn a_byte_that_no_doorbell_accounts_for_is_a_strangers() {
+    let stream = Stream::switched(b"abc");
+    assert_eq!(stream.receiver().from_kernel(&[0]), Ok(0));
+    assert_eq!(stream.receiver().from_kernel(b"!"), Err(Lie::StrangerByte));
+}
+
+#[test]
+fn more_given_back_than_was_unread_is_a_lie() {
+    let stream = Stream::switched(b"abc");
+    assert_eq!(stream.receiver().retract(), Ok(true));
+    assert!(stream.sender().is_retracted());
+    stream.sender().honour_retract();
+    assert_eq!(stream.sender().collect_return(), Ok(false));
+    stream.write_at_sender(layout::RETURNED, 2 << 32 | 4);
+    assert_eq!(stream.sender().collect_return(), Err(Lie::Index));
+}
+
+#[test]
+fn what_is_unread_at_a_retract_comes_back_once_and_after_its_doorbells() {
+    let stream = Stream::switched(b"abcdef");
+    assert_eq!(stream.receiver().take(&mut [0; 2]), Ok(2));
+    assert_eq!(stream.receiver().retract(), Ok(true));
+    assert_eq!(stream.receiver().give_back(), Ok(None), "the sender has not left");
+    stream.sender().honour_retract();
+    assert_eq!(stream.receiver().give_back(), Ok(None), "a doorbell stands in the kernel");
+    assert_eq!(stream.receiver().give_back(), Ok(None));
+    assert_eq!(stream.receiver().look(), Ok(Next::Kernel { limit: 1 }));
+    assert_eq!(stream.receiver().from_kernel(&[0]), Ok(0));
+    assert_eq!(stream.receiver().give_back(), Ok(Some(true)));
+    let mut back = [0; 8];
+    assert_eq!(stream.sender().collect_return(), Ok(true));
+    assert_eq!(stream.sender().next_return(&mut back), 4);
+    assert_eq!(&back[..4], b"cdef");
+}
+
+#[test]
+fn credit_of_the_receiver_alone_refills_the_ring() {
+    let stream = Stream::switched(&[7; CAPACITY]);
+    assert_eq!(stream.sender().room(), Ok(0));
+    assert_eq!(stream.receiver().take(&mut [0; CAPACITY / 2]), Ok(CAPACITY / 2));
+    assert_eq!(stream.sender().room(), Ok(CAPACITY / 2));
+    assert_eq!(stream.receiver().take(&mut [0; 1]), Ok(1));
+    assert_eq!(stream.sender().room(), Ok(CAPACITY / 2), "less than a quarter ring is not worth a line");
+    stream.receiver().arm();
+    assert_eq!(stream.sender().room(), Ok(CAPACITY / 2 + 1), "whoever sleeps has told all");
+}
+
+#[test]
+fn a_switch_that_the_receiver_has_forbidden_is_taken_back_empty() {
+    let stream = Stream::new();
+    stream.receiver().set_ready(true);
+    assert!(stream.sender().may_switch());
+    stream.receiver().set_ready(false);
+    assert!(!stream.sender().switch());
+    assert_eq!(stream.send.road(), Road::Kernel);
+    assert_eq!(stream.sender().put(b"abc"), Ok(0));
+    assert!(!stream.sender().must_ring());
+    assert!(matches!(stream.receiver().look(), Ok(Next::Kernel { .. })));
+}
