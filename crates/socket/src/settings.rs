@@ -1,5 +1,6 @@
 //! What the environment and the machine say, read once at start.
 use core::sync::atomic::AtomicBool;
+use std::sync::OnceLock;
 use std::time::Duration;
 use vmmc_os::{clock, process};
 use vmmc_protocol::{record::Header, settings};
@@ -17,6 +18,8 @@ static SPIN_MAX: AtomicU32 = AtomicU32::new(0);
 static SPIN_FIXED: AtomicBool = AtomicBool::new(false);
 static TICKS_PER_MICRO: AtomicU64 = AtomicU64::new(1000);
 static PROCESSORS: AtomicU32 = AtomicU32::new(1);
+/// Remembered because the broker is sought later, when the program may have emptied its environment (nginx's workers do).
+static RUNTIME_DIR: OnceLock<String> = OnceLock::new();
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -24,6 +27,7 @@ fn variable(name: &str) -> Option<String> {
 
 /// Reads everything. Called once, by the constructor.
 pub(crate) fn start() {
+    let _ = RUNTIME_DIR.set(runtime_dir_of_environment());
     let on = |name| variable(name).is_some_and(|value| value == "1");
     DISABLED.store(on(settings::DISABLE), Ordering::Relaxed);
     STRICT.store(on(settings::STRICT), Ordering::Relaxed);
@@ -68,7 +72,11 @@ pub(crate) fn describe(header: &Header) {
     header.profile.store(u32::from(LATENCY.load(Ordering::Relaxed)), Ordering::Relaxed);
 }
 /// Where the broker's socket is.
-pub(crate) fn runtime_dir() -> String {
+pub(crate) fn runtime_dir() -> &'static str {
+    RUNTIME_DIR.get().map_or("", String::as_str)
+}
+
+fn runtime_dir_of_environment() -> String {
     variable(settings::RUNTIME_DIR).unwrap_or_else(|| match variable("XDG_RUNTIME_DIR") {
         Some(dir) => format!("{dir}/vmmc"),
         None => format!("/tmp/vmmc-{}", process::user()),
