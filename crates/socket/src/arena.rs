@@ -8,8 +8,9 @@ use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Most connections of one process; a sparse file, so it costs what is used.
 pub(crate) const RECORDS_MAX: usize = 1 << 17;
-/// Our own descriptors are put at this number or above, out of the way of the program's.
-pub(crate) const DESCRIPTOR_LEAST: i32 = 1 << 19;
+/// Our own descriptors are put at this number or above, out of the way of the program's. No higher: the kernel copies its
+/// table up to the highest number at every fork, and we look through ours.
+pub(crate) const DESCRIPTOR_LEAST: i32 = 1 << 12;
 
 static ADDRESS: AtomicUsize = AtomicUsize::new(0);
 static OWNER: AtomicU64 = AtomicU64::new(0);

@@ -80,8 +80,11 @@ pub(crate) struct Connection {
     pub(crate) slot: AtomicU32,
     /// Ticks of the last ring work by the application, for the service thread's safety net.
     pub(crate) touched: AtomicU32,
-    /// Next in a list of free records or of the service thread's queue.
+    /// Next in the list of free records.
     pub(crate) next: AtomicU64,
+    /// Next in the service thread's queue, in which it stands while `queued` is 1: it may be freed and used again there.
+    pub(crate) next_asked: AtomicU64,
+    pub(crate) queued: AtomicU32,
     pub(crate) send: SendState,
     pub(crate) recv: RecvState,
 }
@@ -135,9 +138,8 @@ impl Connection {
     /// Forbids VMMC for this connection from now on; what is under way stays until it moves back.
     pub(crate) fn forbid(&self, reason: Reason) {
         let _ = self.forbidden.compare_exchange(0, u32::from(reason.number()), Ordering::Relaxed, Ordering::Relaxed);
-        if self.phase.load(Ordering::Relaxed) != phase::PAIRED {
-            self.phase.store(phase::REFUSED, Ordering::Relaxed);
-        }
+        let refuse = |now| (now != phase::PAIRED).then_some(phase::REFUSED);
+        let _ = self.phase.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse);
         self.explain(reason);
     }
     pub(crate) fn is_forbidden(&self) -> bool {

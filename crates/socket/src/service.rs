@@ -1,6 +1,6 @@
 //! The service thread: speaks with the broker, answers peers' notifications, and is the safety net for waiters that
 //! nobody saw. It exists only once there is something to pair, takes no signals, and is made anew after fork.
-use crate::connection::{Connection, flag, phase};
+use crate::connection::{Connection, phase};
 use crate::{arena, link, pairing, roads, send, settings, table};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const SECOND_SIDE: u32 = 1 << 31;
 const WAKE: u64 = u64::MAX;
 const BROKER: u64 = u64::MAX - 1;
 
-/// Connections to be asked for: a stack through `Connection::next`.
+/// Connections to be asked for: a stack through `Connection::next_asked`.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 static WAKE_FD: AtomicU32 = AtomicU32::new(u32::MAX);
 static BROKER_FD: AtomicU32 = AtomicU32::new(u32::MAX);
@@ -35,10 +35,13 @@ static ACTIVE: AtomicBool = AtomicBool::new(false);
 
 /// Asks the broker for `connection`, whose phase the caller has just set to ASKED. Never waits.
 pub(crate) fn ask(connection: &'static Connection) {
+    if connection.queued.swap(1, Ordering::AcqRel) == 1 {
+        return;
+    }
     let address = core::ptr::from_ref(connection) as usize;
     let mut head = ASKED.load(Ordering::Relaxed);
     loop {
-        connection.next.store(head as u64, Ordering::Relaxed);
+        connection.next_asked.store(head as u64, Ordering::Relaxed);
         match ASKED.compare_exchange_weak(head, address, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => break,
             Err(now) => head = now,
@@ -50,7 +53,7 @@ pub(crate) fn ask(connection: &'static Connection) {
 /// Something moves over VMMC again: the safety net is to look for a while. One relaxed load when it already does.
 #[inline]
 pub(crate) fn active() {
-    if !ACTIVE.load(Ordering::Relaxed) && !ACTIVE.swap(true, Ordering::Relaxed) {
+    if !ACTIVE.load(Ordering::Relaxed) && !ACTIVE.swap(true, Ordering::SeqCst) {
         wake();
     }
 }
@@ -178,7 +181,11 @@ impl Service {
         if ready == 0 && self.ticks_left > 0 {
             self.ticks_left = if look_after_waiters() { TICKS_AFTER_ACTIVITY } else { self.ticks_left - 1 };
             if self.ticks_left == 0 {
-                ACTIVE.store(false, Ordering::Relaxed);
+                ACTIVE.store(false, Ordering::SeqCst);
+                // Whoever became active just before did not wake this thread: one more look sees what it did.
+                if look_after_waiters() {
+                    active();
+                }
             }
         }
     }
@@ -232,7 +239,9 @@ impl Service {
         self.unsent = !connected;
         while address != 0 {
             let connection = arena::at(address);
-            address = connection.next.load(Ordering::Relaxed) as usize;
+            address = connection.next_asked.load(Ordering::Relaxed) as usize;
+            // Whoever asks from here on queues it again, or has its phase seen below.
+            connection.queued.swap(0, Ordering::AcqRel);
             if connected {
                 self.offer(connection);
             } else {
@@ -242,27 +251,30 @@ impl Service {
         }
     }
 
-    /// Shows the broker the socket. The send gate keeps its descriptor open meanwhile.
+    /// Shows the broker the socket. A descriptor that was closed meanwhile may have shown it another one: then the offer
+    /// is taken back (close empties the table's entry first).
     fn offer(&mut self, connection: &'static Connection) {
         if connection.phase.load(Ordering::Relaxed) != phase::ASKED {
             return;
         }
         if pairing::held_elsewhere(connection) {
             connection.explain(Reason::SHARED_BEFORE_PAIRING);
-            connection.phase.store(phase::NONE, Ordering::Relaxed);
-            return;
+            return not_asked(connection);
         }
-        let gate = send::gate(connection);
-        let Some(fd) = table::descriptor_of(connection) else { return };
+        let token = pairing::token(connection);
+        let Some(fd) = table::descriptor_of(connection) else { return not_asked(connection) };
         if !is_local(connection, fd) {
             connection.forbid(Reason::REMOTE_PEER);
             return;
         }
         connection.explain(Reason::PAIRING);
-        let offered = self.client.as_ref().map(|client| client.offer(pairing::token(connection), fd));
-        drop(gate);
+        let offered = self.client.as_ref().map(|client| client.offer(token, fd));
         if !matches!(offered, Some(Ok(()))) {
-            connection.phase.store(phase::NONE, Ordering::Relaxed);
+            not_asked(connection);
+        }
+        let is_still_there = table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection));
+        if !is_still_there || pairing::token(connection) != token {
+            withdraw(token);
         }
     }
 
@@ -310,13 +322,12 @@ impl Service {
         let Some((own, peer, len, bell)) = windows else {
             with_broker(|client| client.decline(pairing.link, pairing.slot, pairing.side).unwrap_or_default());
             if let Some(connection) = connection {
-                connection.explain(Reason::NO_MEMORY);
-                connection.phase.store(phase::REFUSED, Ordering::Relaxed);
+                connection.forbid(Reason::NO_MEMORY);
                 connection.object(Reason::NO_MEMORY);
             }
             return;
         };
-        let Some(connection) = connection.filter(|c| !c.is_forbidden() && !c.has(flag::BROKEN)) else {
+        let Some(connection) = connection.filter(|c| c.phase.load(Ordering::Relaxed) == phase::ASKED) else {
             release(pairing.link, pairing.slot | if second { SECOND_SIDE } else { 0 });
             return;
         };
@@ -352,6 +363,11 @@ impl Service {
         });
         self.chunks.push(Mapped { link, second, chunk, export, import, peer_bell });
     }
+}
+
+/// The broker was not asked after all; more data calls will ask again.
+fn not_asked(connection: &Connection) {
+    let _ = connection.phase.compare_exchange(phase::ASKED, phase::NONE, Ordering::Relaxed, Ordering::Relaxed);
 }
 
 fn refused(connection: &'static Connection, reason: Reason) {
@@ -430,10 +446,15 @@ fn answer_peers() {
 fn look_after_waiters() -> bool {
     let mut moving = false;
     each_connection(|connection, _| {
-        if !connection.is_paired() || connection.recv.road() != Road::Vmmc || connection.recv.is_armed() {
+        if !connection.is_paired() || connection.recv.road() != Road::Vmmc {
             return;
         }
         let receiver = connection.receiver();
+        let is_armed = connection.recv.is_armed();
+        // Armed is enough, unless what lies unread came before that, and no doorbell stands in the kernel's queue for it.
+        if is_armed && (!receiver.has_news() || receiver.is_rung()) {
+            return;
+        }
         let mark = receiver.consumed() as u32;
         if connection.touched.swap(mark, Ordering::Relaxed) != mark {
             moving = true;
@@ -443,7 +464,9 @@ fn look_after_waiters() -> bool {
             moving = true;
             return;
         };
-        receiver.arm();
+        if !is_armed {
+            receiver.arm();
+        }
         if receiver.has_news() {
             // Data lies unread and nobody may be polling: the peer is asked for a doorbell that every waiter sees.
             link::ring_bell(connection.peer_bell.load(Ordering::Relaxed) as i32);

@@ -219,8 +219,14 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         self.tell(ACK, epoch);
     }
 
+    /// Whether an announced doorbell has still to be received: it wakes whoever sleeps in the kernel. No gate needed.
+    #[must_use]
+    pub fn is_rung(&self) -> bool {
+        self.outstanding() > 0
+    }
+
     fn outstanding(&self) -> usize {
-        let received = self.state.kernel.get() - self.state.switch_at.get();
+        let received = self.state.kernel.get().wrapping_sub(self.state.switch_at.get());
         self.inbox.load(RUNG).saturating_sub(received) as usize
     }
 
