@@ -23,11 +23,11 @@ static void server(int fd)
 	say_waiting("still seven", fd);
 	meet();
 	meet();
-	say_waiting("and twenty thousand", fd);
+	say_waiting("and eight thousand", fd);
 	int old = -1;
 	MUST(ioctl(fd, SIOCINQ, &old));
 	say("by its other name: %d", old);
-	recv_all(fd, buffer, 20007);
+	recv_all(fd, buffer, 8007);
 	say_waiting("drained", fd);
 	int mark = -1, unsent = -1;
 	say_result("SIOCATMARK", ioctl(fd, SIOCATMARK, &mark));
@@ -47,7 +47,7 @@ static void client(int fd)
 	send_text(fd, "0123456789");
 	meet();
 	meet();
-	send_pattern(fd, 20000, 700, 1);
+	send_pattern(fd, 8000, 700, 1);
 	/* Nagle's algorithm may hold some of it until a delayed acknowledgement. */
 	sleep_ms(120);
 	meet();
