@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Words that a transcript never holds unless a program, or the kernel, is broken.
 const COMPLAINTS: [&str; 8] =
     ["FAILED", "WRONG", "TOO LATE", "STARVED", "UNEXPECTED", ": exit 1", ": exit 2", ": exit 3"];
+
+/// The programs that others run are compiled once.
+static HELPERS: Once = Once::new();
 
 /// What is expected of a program's warmed-up connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +158,7 @@ fn build(name: &str) -> PathBuf {
     let source = |name: &str| apps.join(name).with_extension("c");
     let output = built.join(name);
     compile(&output, &["-pthread"], &[source(name), source("common"), source("tools")]);
-    compile(&built.join("copy"), &["-static"], &[source("helpers/copy")]);
+    HELPERS.call_once(|| compile(&built.join("copy"), &["-static"], &[source("helpers/copy")]));
     output.canonicalize().expect("it was just built")
 }
 
