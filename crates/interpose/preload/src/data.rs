@@ -19,14 +19,23 @@ real! {
     fn preadv2(fd: c_int, vector: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t;
     fn pwritev2(fd: c_int, vector: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t;
     fn recv(fd: c_int, buf: *mut c_void, len: usize, flags: c_int) -> ssize_t;
-    fn recvfrom(fd: c_int, buf: *mut c_void, len: usize, flags: c_int, address: *mut sockaddr, address_len: *mut socklen_t) -> ssize_t;
+    fn recvfrom(
+        fd: c_int, buf: *mut c_void, len: usize, flags: c_int, address: *mut sockaddr, address_len: *mut socklen_t,
+    ) -> ssize_t;
     fn send(fd: c_int, buf: *const c_void, len: usize, flags: c_int) -> ssize_t;
-    fn sendto(fd: c_int, buf: *const c_void, len: usize, flags: c_int, address: *const sockaddr, address_len: socklen_t) -> ssize_t;
+    fn sendto(
+        fd: c_int, buf: *const c_void, len: usize, flags: c_int, address: *const sockaddr, address_len: socklen_t,
+    ) -> ssize_t;
     fn __read_chk(fd: c_int, buf: *mut c_void, count: usize, capacity: usize) -> ssize_t;
     fn __recv_chk(fd: c_int, buf: *mut c_void, len: usize, capacity: usize, flags: c_int) -> ssize_t;
-    fn __recvfrom_chk(fd: c_int, buf: *mut c_void, len: usize, capacity: usize, flags: c_int, address: *mut sockaddr, address_len: *mut socklen_t) -> ssize_t;
+    fn __recvfrom_chk(
+        fd: c_int, buf: *mut c_void, len: usize, capacity: usize, flags: c_int, address: *mut sockaddr,
+        address_len: *mut socklen_t,
+    ) -> ssize_t;
     fn sendfile(out: c_int, input: c_int, offset: *mut off_t, count: usize) -> ssize_t;
-    fn splice(input: c_int, input_offset: *mut i64, out: c_int, out_offset: *mut i64, len: usize, flags: u32) -> ssize_t;
+    fn splice(
+        input: c_int, input_offset: *mut i64, out: c_int, out_offset: *mut i64, len: usize, flags: u32,
+    ) -> ssize_t;
 }
 
 /// Flags of send(2) that the socket room knows, or that mean nothing to TCP.

@@ -66,10 +66,22 @@ makers! {
     fn getpt() -> c_int;
     fn rresvport(port: *mut c_int) -> c_int;
     fn rresvport_af(port: *mut c_int, family: c_int) -> c_int;
-    fn rcmd(host: *mut *mut c_char, port: c_uint, local: *const c_char, remote: *const c_char, command: *const c_char, error: *mut c_int) -> c_int;
-    fn rcmd_af(host: *mut *mut c_char, port: c_uint, local: *const c_char, remote: *const c_char, command: *const c_char, error: *mut c_int, family: c_int) -> c_int;
-    fn rexec(host: *mut *mut c_char, port: c_int, user: *const c_char, password: *const c_char, command: *const c_char, error: *mut c_int) -> c_int;
-    fn rexec_af(host: *mut *mut c_char, port: c_int, user: *const c_char, password: *const c_char, command: *const c_char, error: *mut c_int, family: c_int) -> c_int;
+    fn rcmd(
+        host: *mut *mut c_char, port: c_uint, local: *const c_char, remote: *const c_char, command: *const c_char,
+        error: *mut c_int,
+    ) -> c_int;
+    fn rcmd_af(
+        host: *mut *mut c_char, port: c_uint, local: *const c_char, remote: *const c_char, command: *const c_char,
+        error: *mut c_int, family: c_int,
+    ) -> c_int;
+    fn rexec(
+        host: *mut *mut c_char, port: c_int, user: *const c_char, password: *const c_char, command: *const c_char,
+        error: *mut c_int,
+    ) -> c_int;
+    fn rexec_af(
+        host: *mut *mut c_char, port: c_int, user: *const c_char, password: *const c_char, command: *const c_char,
+        error: *mut c_int, family: c_int,
+    ) -> c_int;
 }
 
 /// Reports a descriptor, if it is one.

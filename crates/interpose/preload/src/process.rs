@@ -15,8 +15,13 @@ type Entry = extern "C" fn(*mut c_void) -> c_int;
 real! {
     fn fork() -> pid_t;
     fn _Fork() -> pid_t;
-    fn clone(entry: Option<Entry>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: usize, tls: usize, child_tid: usize) -> c_int;
-    fn openpty(master: *mut c_int, slave: *mut c_int, name: *mut c_char, termios: *const c_void, size: *const c_void) -> c_int;
+    fn clone(
+        entry: Option<Entry>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: usize, tls: usize,
+        child_tid: usize,
+    ) -> c_int;
+    fn openpty(
+        master: *mut c_int, slave: *mut c_int, name: *mut c_char, termios: *const c_void, size: *const c_void,
+    ) -> c_int;
     fn login_tty(fd: c_int) -> c_int;
 }
 
@@ -185,5 +190,8 @@ also! {
     __fork = fork() -> pid_t;
     vfork = fork() -> pid_t;
     __vfork = fork() -> pid_t;
-    __clone = clone(entry: Option<Entry>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: usize, tls: usize, child_tid: usize) -> c_int;
+    __clone = clone(
+        entry: Option<Entry>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: usize, tls: usize,
+        child_tid: usize,
+    ) -> c_int;
 }

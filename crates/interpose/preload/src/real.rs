@@ -32,7 +32,13 @@ impl Symbol {
     pub(crate) fn resolve(&self) -> *mut c_void {
         // SAFETY: the name is a C string.
         let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
-        let address = if found.is_null() { missing as *mut c_void } else { found };
+        let address = if found.is_null() {
+            // SAFETY: takes our failure away, which the program must not find when it asks about its own.
+            unsafe { libc::dlerror() };
+            missing as *mut c_void
+        } else {
+            found
+        };
         self.address.store(address.expose_provenance(), Ordering::Relaxed);
         address
     }

@@ -13,15 +13,22 @@ real! {
     fn poll(fds: *mut PollFd, count: nfds_t, time: c_int) -> c_int;
     fn ppoll(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t) -> c_int;
     fn __poll_chk(fds: *mut PollFd, count: nfds_t, time: c_int, capacity: usize) -> c_int;
-    fn __ppoll_chk(fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t, capacity: usize) -> c_int;
+    fn __ppoll_chk(
+        fds: *mut PollFd, count: nfds_t, time: *const timespec, mask: *const sigset_t, capacity: usize,
+    ) -> c_int;
     fn select(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int;
-    fn pselect(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *const timespec, mask: *const sigset_t) -> c_int;
+    fn pselect(
+        count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *const timespec,
+        mask: *const sigset_t,
+    ) -> c_int;
     fn epoll_create(size: c_int) -> c_int;
     fn epoll_create1(flags: c_int) -> c_int;
     fn epoll_ctl(epfd: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
     fn epoll_wait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int) -> c_int;
     fn epoll_pwait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int, mask: *const sigset_t) -> c_int;
-    fn epoll_pwait2(epfd: c_int, events: *mut EpollEvent, count: c_int, time: *const timespec, mask: *const sigset_t) -> c_int;
+    fn epoll_pwait2(
+        epfd: c_int, events: *mut EpollEvent, count: c_int, time: *const timespec, mask: *const sigset_t,
+    ) -> c_int;
 }
 
 const NANOSECONDS_IN_MICROSECOND: u32 = 1000;
@@ -255,5 +262,7 @@ unsafe fn waited(
 
 also! {
     __poll = poll(fds: *mut PollFd, count: nfds_t, time: c_int) -> c_int;
-    __select = select(count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int;
+    __select = select(
+        count: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval,
+    ) -> c_int;
 }

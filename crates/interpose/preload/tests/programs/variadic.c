@@ -1,5 +1,5 @@
 // Every variadic function that the library defines, in each of its forms. Prints nothing and returns 0 if all is well.
-#include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -116,6 +116,7 @@ static void executes(int how) {
 }
 
 int main(void) {
+    assert(dlerror() == NULL);
     formats();
     flags();
     files();
