@@ -32,20 +32,25 @@ struct Wait {
 
 impl Wait {
     fn run(&self, out: &mut [EpollEvent], timeout: Option<Duration>, sigmask: Option<u64>) -> Result<usize, Errno> {
+        let waited = self.wait(out, timeout, sigmask);
+        // What this thread leaves unarmed would not wake those that sleep on.
+        if self.set.sleepers.load(Ordering::SeqCst) > 0 {
+            hot::arm_hot(self.number);
+        }
+        waited
+    }
+
+    fn wait(&self, out: &mut [EpollEvent], timeout: Option<Duration>, sigmask: Option<u64>) -> Result<usize, Errno> {
         let deadline = Deadline::after(timeout);
+        let only_looks = timeout == Some(Duration::ZERO);
         let mut budget = settings::spin_max_micros();
         loop {
-            let mut found = self.collect(out);
-            if found < out.len() && (timeout == Some(Duration::ZERO) || self.kernel_is_due()) {
-                found += self.ask_kernel(out, found, Some(Duration::ZERO), None)?;
-            }
-            if found > 0 || timeout == Some(Duration::ZERO) {
-                if self.set.sleepers.load(Ordering::SeqCst) > 0 {
-                    hot::arm_hot(self.number, 0);
-                }
+            let any_hot = hot::is_any(self.number);
+            let found = if any_hot || only_looks { self.look(out, only_looks)? } else { 0 };
+            if found > 0 || only_looks {
                 return Ok(found);
             }
-            if budget > 0 && self.set.sleepers.load(Ordering::Relaxed) == 0 {
+            if budget > 0 && any_hot && self.set.sleepers.load(Ordering::Relaxed) == 0 {
                 let slice = budget.min(KERNEL_LOOK_MICROS);
                 budget -= slice;
                 if spin::at_most_learnt(&self.set.spin, slice, || hot::has_news(self.number))
@@ -59,6 +64,21 @@ impl Wait {
                 return Ok(found);
             }
         }
+    }
+
+    /// Hot members, and now and then the kernel's set. One place is kept for the latter then, so that busy members starve
+    /// nobody; if there is only one, the kernel's set comes first.
+    fn look(&self, out: &mut [EpollEvent], only_looks: bool) -> Result<usize, Errno> {
+        let due = self.kernel_is_due();
+        if due && out.len() == 1 && self.ask_kernel(out, 0, Some(Duration::ZERO), None)? > 0 {
+            return Ok(1);
+        }
+        let places = out.len() - usize::from(due && out.len() > 1);
+        let found = self.collect(out.get_mut(..places).unwrap_or_default());
+        if found == out.len() || !due && !(only_looks && found == 0) {
+            return Ok(found);
+        }
+        Ok(found + self.ask_kernel(out, found, Some(Duration::ZERO), None)?)
     }
 
     fn kernel_is_due(&self) -> bool {
@@ -129,7 +149,7 @@ impl Wait {
         let mut kept = from;
         for at in from..from + reported {
             let Some(event) = out.get(at).copied() else { break };
-            let corrected = self.correct(event, out.get(..from).unwrap_or_default());
+            let corrected = self.correct(event, out.get_mut(..from).unwrap_or_default());
             if let (Some(event), Some(place)) = (corrected, out.get_mut(kept)) {
                 *place = event;
                 kept += 1;
@@ -138,8 +158,8 @@ impl Wait {
         Ok(kept - from)
     }
 
-    /// What is true of one kernel report; `None`: nothing.
-    fn correct(&self, event: EpollEvent, already: &[EpollEvent]) -> Option<EpollEvent> {
+    /// What is true of one kernel report; `None`: nothing, or nothing more than `already` says now.
+    fn correct(&self, event: EpollEvent, already: &mut [EpollEvent]) -> Option<EpollEvent> {
         let data = event.u64;
         let members = self.set.members.hold();
         let Some(fds) = members.by_data.get(&data) else { return Some(event) };
@@ -158,10 +178,10 @@ impl Wait {
         mut members: crate::lock::Held<'_, Members>,
         fd: i32,
         event: EpollEvent,
-        already: &[EpollEvent],
+        already: &mut [EpollEvent],
     ) -> Option<EpollEvent> {
         let member = members.by_fd.get_mut(&fd)?;
-        if member.removed || !member.enabled {
+        if !member.enabled {
             return None;
         }
         let asked = member.events | (libc::EPOLLERR | libc::EPOLLHUP) as u32;
@@ -173,16 +193,14 @@ impl Wait {
                 if bits & READABLE != 0 && !ready::readable(connection, fd) {
                     bits &= !READABLE;
                 }
-                if let Some(watchers) = table::watchers(fd) {
-                    hot::make_hot_after_report(connection, fd, watchers.load(Ordering::Acquire));
-                }
+                hot::make_hot_after_report(connection, fd);
             }
             What::Set(inner) if bits & READABLE != 0 && !hot::has_news(inner) && !hot::is_ready(inner, fd) => {
                 bits &= !READABLE
             }
             _ => {}
         }
-        if bits == 0 || already.iter().any(|report| report.u64 == data && bits & !report.events == 0) {
+        if bits == 0 {
             self.rearm(fd);
             return None;
         }
@@ -197,6 +215,11 @@ impl Wait {
             reported(member, connection, bits);
         } else if member.has(libc::EPOLLONESHOT) {
             member.enabled = false;
+        }
+        // One report a member, as the kernel does: a program may free what the data stand for while it handles the first.
+        if let Some(report) = already.iter_mut().find(|report| report.u64 == data) {
+            report.events |= bits;
+            return None;
         }
         Some(EpollEvent { events: bits, u64: data })
     }
@@ -215,11 +238,12 @@ impl Wait {
 
     /// Arms what is hot, brings the kernel's set up to date and sleeps in it. `false`: time is up.
     fn sleep(&self, out: &mut [EpollEvent], deadline: Deadline, sigmask: Option<u64>) -> Result<(usize, bool), Errno> {
-        let news = hot::arm(self.number);
+        let armed = hot::arm(self.number);
+        let news = armed.news;
         registration::bring_all_up(&mut self.set.members.hold(), self.epfd);
         let left = if news { Some(Duration::ZERO) } else { deadline.left() };
         let found = self.ask_kernel(out, 0, left, sigmask);
-        hot::woke(self.number);
+        drop(armed);
         found.map(|found| (found, news || deadline.left() != Some(Duration::ZERO)))
     }
 }

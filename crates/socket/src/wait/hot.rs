@@ -3,7 +3,7 @@
 use super::ready;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use crate::connection::Connection;
-use crate::table;
+use crate::{link, table};
 use std::time::Duration;
 use vmmc_os::{PollFd, kernel};
 use vmmc_stream::Road;
@@ -50,14 +50,32 @@ fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
         set.accelerated.store(true, Ordering::Release);
         asleep |= set.sleepers.load(Ordering::SeqCst) > 0;
     });
+    let Some(word) = table::watchers(fd) else { return };
+    if !asleep {
+        word.fetch_or(HOT, Ordering::AcqRel);
+        // A wait counts itself as a sleeper before it goes through the list: it finds the member, or is found here.
+        each_watcher(watchers, |_, set| {
+            heat(&mut set.members.hold(), fd);
+            asleep |= set.sleepers.load(Ordering::SeqCst) > 0;
+        });
+    }
     if asleep {
-        connection.receiver().arm();
+        word.fetch_and(!HOT, Ordering::AcqRel);
+        ask_again(connection);
+    }
+}
+
+/// Somebody sleeps on the connection and its doorbell has been taken away: another one is asked for. Bytes that are there
+/// already bring none, so the peer is notified of them.
+fn ask_again(connection: &Connection) {
+    if connection.recv.is_armed() {
         return;
     }
-    if let Some(word) = table::watchers(fd) {
-        word.fetch_or(HOT, Ordering::AcqRel);
+    let receiver = connection.receiver();
+    receiver.arm();
+    if receiver.has_news() {
+        link::ring_bell(connection.peer_bell.load(Ordering::Relaxed) as i32);
     }
-    each_watcher(watchers, |_, set| heat(&mut set.members.hold(), fd));
 }
 
 pub(super) fn heat(members: &mut Members, fd: i32) {
@@ -87,19 +105,24 @@ fn set_has_news(number: usize, depth: u32) -> bool {
             What::Set(_) => false,
         })
     });
-    hot || depth < DEPTH_MAX
-        && members.nested.iter().any(|fd| {
-            members
-                .by_fd
-                .get(fd)
-                .is_some_and(|member| matches!(member.what, What::Set(inner) if set_has_news(inner, depth + 1)))
-        })
+    if hot || depth == DEPTH_MAX || members.nested.is_empty() {
+        return hot;
+    }
+    // One lock at a time: fork takes them all in another order.
+    drop(members);
+    inner_sets(number).into_iter().any(|inner| set_has_news(inner, depth + 1))
+}
+
+/// Whether the set has members that are looked at here.
+pub(super) fn is_any(number: usize) -> bool {
+    let members = set::get(number).members.hold();
+    !(members.hot.is_empty() && members.nested.is_empty())
 }
 
 /// What a hot member would report now: no system call.
 #[inline]
 pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
-    if !member.enabled || member.removed || !ready::on_ring(connection) {
+    if !member.enabled || !ready::on_ring(connection) {
         return 0;
     }
     let edge = member.has(libc::EPOLLET);
@@ -117,33 +140,55 @@ pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
 }
 
 /// The kernel reported the member, so its doorbell is spent: it is looked at here again.
-pub(super) fn make_hot_after_report(connection: &'static Connection, fd: i32, watchers: u64) {
-    if watchers & HOT == 0 && !connection.recv.is_armed() {
-        if let Some(word) = table::watchers(fd) {
-            word.fetch_or(HOT, Ordering::AcqRel);
-        }
-        each_watcher(watchers, |_, set| {
+pub(super) fn make_hot_after_report(connection: &'static Connection, fd: i32) {
+    let Some(word) = table::watchers(fd) else { return };
+    if !connection.recv.is_armed() {
+        each_watcher(word.fetch_or(HOT, Ordering::AcqRel), |_, set| {
             set.accelerated.store(true, Ordering::Release);
             heat(&mut set.members.hold(), fd);
         });
     }
 }
 
-/// Before a sleep on the set: every hot member (also of sets within) asks for a doorbell. `true`: there is news.
-/// [`woke`] must follow.
-pub(super) fn arm(number: usize) -> bool {
-    arm_nested(number, 0)
+/// A wait that is about to sleep on a set and the sets within, until dropped.
+pub(super) struct Armed {
+    /// There is news: the wait must not sleep.
+    pub(super) news: bool,
+    number: usize,
+    inner: Vec<usize>,
 }
 
-fn arm_nested(number: usize, depth: u32) -> bool {
-    set::get(number).sleepers.fetch_add(1, Ordering::SeqCst);
-    let mut news = arm_hot(number, 0);
-    if depth < DEPTH_MAX {
-        for inner in inner_sets(number) {
-            news |= arm_nested(inner, depth + 1);
+impl Drop for Armed {
+    fn drop(&mut self) {
+        for number in self.inner.iter().chain([&self.number]) {
+            // A set that was closed and made anew under a sleeper has forgotten it.
+            let sleepers = &set::get(*number).sleepers;
+            let _ = sleepers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, |n| n.checked_sub(1));
         }
     }
-    news
+}
+
+/// Before a sleep on the set: every hot member (also of sets within) asks for a doorbell.
+pub(super) fn arm(number: usize) -> Armed {
+    let mut armed = Armed { news: arm_one(number), number, inner: Vec::new() };
+    let mut level = inner_of(&[number]);
+    for _ in 0..DEPTH_MAX {
+        for inner in &level {
+            armed.news |= arm_one(*inner);
+        }
+        armed.inner.extend_from_slice(&level);
+        level = inner_of(&level);
+    }
+    armed
+}
+
+fn arm_one(number: usize) -> bool {
+    set::get(number).sleepers.fetch_add(1, Ordering::SeqCst);
+    arm_hot(number)
+}
+
+fn inner_of(numbers: &[usize]) -> Vec<usize> {
+    numbers.iter().flat_map(|number| inner_sets(*number)).collect()
 }
 
 fn inner_sets(number: usize) -> Vec<usize> {
@@ -155,26 +200,10 @@ fn inner_sets(number: usize) -> Vec<usize> {
     members.nested.iter().filter_map(inner).collect()
 }
 
-/// After the sleep that [`arm`] prepared.
-pub(super) fn woke(number: usize) {
-    woke_nested(number, 0);
-}
-
-fn woke_nested(number: usize, depth: u32) {
-    let sleepers = &set::get(number).sleepers;
-    let _ = sleepers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, |n| n.checked_sub(1));
-    if depth < DEPTH_MAX {
-        for inner in inner_sets(number) {
-            woke_nested(inner, depth + 1);
-        }
-    }
-}
-
 /// Arms the hot members of one set. Those with news stay hot.
-pub(super) fn arm_hot(number: usize, from: usize) -> bool {
+pub(super) fn arm_hot(number: usize) -> bool {
     let set = set::get(number);
-    let mut news = false;
-    let mut at = from;
+    let (mut news, mut at) = (false, 0);
     loop {
         let mut members = set.members.hold();
         let Some(fd) = members.hot.get(at).copied() else { return news };
@@ -189,7 +218,7 @@ pub(super) fn arm_hot(number: usize, from: usize) -> bool {
         };
         if ready::on_ring(connection) && ready::arm(connection, fd) {
             // An edge that was reported already is no news to sleep over.
-            news |= pending(&member, connection) != 0 || connection.recv.road() == Road::Kernel;
+            news |= pending(&member, connection) != 0 || connection.recv.road() == Road::Kernel || !connection.recv.is_armed();
             at += 1;
             continue;
         }

@@ -96,14 +96,12 @@ fn set_readable(entry: &mut PollFd, readable: bool) {
 /// Arms everything that is ours and sleeps in the kernel; 0 if there was news or time ran out.
 fn sleep(fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result<usize, Errno> {
     let mut news = false;
+    let mut sets = Vec::new();
     for entry in fds.iter().filter(|entry| entry.events & READABLE != 0) {
         news |= on_ring(entry).is_some_and(|connection| ready::arm(connection, entry.fd));
-        news |= nested(entry).is_some_and(hot::arm);
+        sets.extend(nested(entry).map(hot::arm));
     }
+    news |= sets.iter().any(|armed| armed.news);
     let timeout = if news { Some(Duration::ZERO) } else { deadline.left() };
-    let woken = cancel::sleep(|| kernel::poll(fds, timeout, sigmask));
-    for set in fds.iter().filter_map(nested) {
-        hot::woke(set);
-    }
-    woken
+    cancel::sleep(|| kernel::poll(fds, timeout, sigmask))
 }

@@ -27,6 +27,8 @@ pub(super) fn readable(connection: &'static Connection, fd: i32) -> bool {
     let Some(alone) = connection.recv_gate.alone(crate::process::id()) else { return true };
     let answer = after_doorbells(connection, fd);
     drop(alone);
+    // If this is the connection's end, the receive that follows must not believe what the kernel said before it.
+    connection.asked_at.store(0, Ordering::Relaxed);
     match answer {
         Ok(Some(answer)) => answer,
         Ok(None) => kernel_readable(fd),
@@ -70,11 +72,13 @@ fn kernel_readable(fd: i32) -> bool {
 /// Before a sleep: asks for a doorbell, with the announced ones taken away so that the kernel does not report at once.
 /// `true`: there is news, and the caller must not sleep.
 pub(super) fn arm(connection: &'static Connection, fd: i32) -> bool {
-    let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return false };
+    // Not alone: a call that looked at the road before it moved is about to find out.
+    let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return true };
     let receiver = connection.receiver();
     if let Ok(Next::Empty { doorbells: doorbells @ 1.. }) = receiver.look()
-        && !matches!(doorbell::drain(connection, fd, &receiver, doorbells), Ok(false))
+        && let Err(lie) = doorbell::drain(connection, fd, &receiver, doorbells)
     {
+        end::punish(connection, fd, lie);
         return true;
     }
     receiver.arm();

@@ -3,7 +3,7 @@ use super::hot::{self, HOT, OTHERS};
 use super::ready;
 use super::set::{self, Member, Members, Set, What};
 use crate::{Ending, lifecycle, settings, table};
-use vmmc_os::{EpollEvent, Errno, kernel};
+use vmmc_os::{EpollEvent, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -76,11 +76,10 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
     if let Some(ending) = change_hot(&mut members, op, fd, event) {
         return ending;
     }
-    bring_up(&mut members, epfd, fd);
     if let Err(error) = kernel::epoll_ctl(epfd, op, fd, event) {
         return Ending::Failed(error);
     }
-    let _ = members.take(fd).map(|old| members.hot.retain(|hot| !old.is_hot || *hot != fd));
+    members.take(fd);
     match event {
         Some(event) if op != libc::EPOLL_CTL_DEL => enter(set, &mut members, number, fd, what, event),
         _ => {}
@@ -94,7 +93,6 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
         events: event.events,
         data: event.u64,
         kernel: (event.events, event.u64),
-        removed: false,
         enabled: true,
         mark: None,
         out_due: true,
@@ -109,9 +107,12 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
         What::Socket(connection) if ready::on_ring(connection) => {
             set.accelerated.store(true, Ordering::Release);
             if before & HOT != 0 || !connection.recv.is_armed() || ready::has_news(connection) {
-                watchers.fetch_or(HOT, Ordering::AcqRel);
                 hot::heat(members, fd);
             }
+        }
+        // Only a wait of ours knows which one-shot registrations have been spent.
+        What::Socket(_) if event.events & libc::EPOLLONESHOT as u32 != 0 => {
+            set.accelerated.store(true, Ordering::Release);
         }
         What::Set(_) => {
             set.accelerated.store(true, Ordering::Release);
@@ -122,24 +123,19 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
 }
 
 /// A change that the kernel need not hear of now: the member is hot, so its events are looked for here. `None`: it must.
+/// A removal it must: the program frees what the data stand for.
 fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>) -> Option<Ending> {
     let member = members.by_fd.get_mut(&fd)?;
-    let What::Socket(connection) = member.what else { return None };
+    let (What::Socket(connection), libc::EPOLL_CTL_MOD, Some(event)) = (member.what, op, event) else { return None };
     let plain = |events: u32| events & (libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 == 0;
-    if !member.is_hot || !ready::on_ring(connection) || connection.send.road() != Road::Vmmc || !plain(member.events) {
+    if !member.is_hot || !ready::on_ring(connection) || connection.send.road() != Road::Vmmc {
         return None;
     }
-    match (op, event) {
-        (libc::EPOLL_CTL_DEL, _) if member.removed => return Some(Ending::Failed(Errno(libc::ENOENT))),
-        (libc::EPOLL_CTL_DEL, _) => member.removed = true,
-        (libc::EPOLL_CTL_MOD, Some(_)) if member.removed => return Some(Ending::Failed(Errno(libc::ENOENT))),
-        (libc::EPOLL_CTL_ADD, Some(_)) if !member.removed => return Some(Ending::Failed(Errno(libc::EEXIST))),
-        (libc::EPOLL_CTL_ADD | libc::EPOLL_CTL_MOD, Some(event)) if plain(event.events) => {
-            (member.events, member.data) = (event.events, event.u64);
-            (member.removed, member.enabled, member.mark, member.out_due) = (false, true, None, true);
-        }
-        _ => return None,
+    if !plain(member.events) || !plain(event.events) {
+        return None;
     }
+    (member.events, member.data) = (event.events, event.u64);
+    (member.enabled, member.mark, member.out_due) = (true, None, true);
     if !members.behind.contains(&fd) {
         members.behind.push(fd);
     }
@@ -150,11 +146,7 @@ fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>
 fn bring_up(members: &mut Members, epfd: i32, fd: i32) {
     members.behind.retain(|behind| *behind != fd);
     let Some(member) = members.by_fd.get(&fd).copied() else { return };
-    if member.removed {
-        let _ = kernel::epoll_ctl(epfd, libc::EPOLL_CTL_DEL, fd, None);
-        members.take(fd);
-        members.hot.retain(|hot| *hot != fd);
-    } else if member.kernel != (member.events, member.data) {
+    if member.kernel != (member.events, member.data) {
         let event = EpollEvent { events: member.events, u64: member.data };
         let _ = kernel::epoll_ctl(epfd, libc::EPOLL_CTL_MOD, fd, Some(event));
         members.unindex(fd, member.kernel.1);

@@ -31,8 +31,6 @@ pub(super) struct Member {
     pub(super) data: u64,
     /// As the kernel knows it, if it does: behind while a change was not worth a call.
     pub(super) kernel: (u32, u64),
-    /// Removed by the application, and not yet at the kernel.
-    pub(super) removed: bool,
     /// False once a one-shot registration has been reported.
     pub(super) enabled: bool,
     /// Edge-triggered: what had come when it was last reported.
@@ -143,6 +141,10 @@ impl Members {
         let member = self.by_fd.remove(&fd)?;
         self.unindex(fd, member.kernel.1);
         self.nested.retain(|found| *found != fd);
+        self.behind.retain(|found| *found != fd);
+        if member.is_hot {
+            self.hot.retain(|found| *found != fd);
+        }
         Some(member)
     }
 }
