@@ -3,9 +3,10 @@ use crate::settings;
 use vmmc_os::{clock, process};
 use vmmc_sync::{AtomicU32, Ordering, spin_loop};
 
-/// Shortest spin that is still tried; below it a wait sleeps at once and probes now and then.
-const LEAST_MICROS: u32 = 8;
-/// How many waits in a row may sleep at once before one probes again.
+/// Shortest spin, also where none has paid: a fraction of what a sleep and a wake cost, and enough to meet a sender that
+/// has just woken us and goes on sending.
+const LEAST_MICROS: u32 = 5;
+/// After so many waits that did not pay, one spins for the whole budget again.
 const PROBE_EVERY: u32 = 16;
 /// Looks between two glances at the clock; the first looks need no clock at all.
 const LOOKS: u32 = 64;
@@ -13,7 +14,7 @@ const LOOKS: u32 = 64;
 const LOOKS_BEFORE_YIELD: u32 = 512;
 
 /// Spins until `look` says yes (`true`) or the budget kept in `memory` is spent. `memory` learns from the outcome.
-/// The budget stands in its low half, the waits since the last probe in the upper one.
+///
 #[inline]
 pub(crate) fn until(memory: &AtomicU32, mut look: impl FnMut() -> bool) -> bool {
     if look() {
@@ -30,7 +31,7 @@ pub(crate) fn until(memory: &AtomicU32, mut look: impl FnMut() -> bool) -> bool 
 
 /// Whether spinning has lately paid enough to be tried again now.
 pub(crate) fn is_worth_it(memory: &AtomicU32) -> bool {
-    settings::spin_is_fixed() || memory.load(Ordering::Relaxed) & 0xffff != 0
+    settings::spin_is_fixed() || memory.load(Ordering::Relaxed) & 0xffff > LEAST_MICROS
 }
 
 /// As [`until`], for one slice of a wait that looks at other things in between.
@@ -73,34 +74,26 @@ fn spin(ticks: u64, look: &mut impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Microseconds that the next wait may spin. The budget stands in the memory's low half, the waits since it was last
+/// whole in the upper one.
 fn budget(memory: &AtomicU32) -> u32 {
     let most = settings::spin_max_micros();
-    if settings::spin_is_fixed() || most == 0 {
+    if settings::spin_is_fixed() || most <= LEAST_MICROS {
         return most;
     }
     let word = memory.load(Ordering::Relaxed);
-    let (micros, idle) = (word & 0xffff, word >> 16);
-    match micros {
-        // Never tried: begin with the whole budget.
-        0 if idle == 0 => most,
-        // A probe is long enough to outlast a peer that sleeps because we do.
-        0 if idle >= PROBE_EVERY => most,
-        0 => {
-            memory.store((idle + 1) << 16, Ordering::Relaxed);
-            0
-        }
-        micros => micros.min(most),
-    }
+    let (micros, waits) = (word & 0xffff, word >> 16);
+    // Never tried, or a probe: long enough to outlast a peer that sleeps because we do.
+    if micros == 0 || waits >= PROBE_EVERY { most } else { micros.min(most) }
 }
 
 fn learn(memory: &AtomicU32, budget: u32, paid: bool) {
     let most = settings::spin_max_micros();
-    let word = if paid {
-        (budget * 2).clamp(LEAST_MICROS, most.min(0xffff))
-    } else if budget / 2 < LEAST_MICROS {
-        1 << 16
-    } else {
-        budget / 2
+    let waits = memory.load(Ordering::Relaxed) >> 16;
+    let word = match (paid, waits) {
+        (true, _) => (budget * 2).clamp(LEAST_MICROS, most.clamp(LEAST_MICROS, 0xffff)),
+        (false, PROBE_EVERY..) => LEAST_MICROS,
+        (false, waits) => (waits + 1) << 16 | (budget / 2).clamp(LEAST_MICROS, 0xffff),
     };
     memory.store(word, Ordering::Relaxed);
 }

@@ -28,7 +28,9 @@ macro_rules! call {
     (@ $number:ident; $a:expr, $b:expr, $c:expr, ; $($z:expr,)*) => { syscall6(libc::$number, $a, $b, $c, 0, 0, 0) };
     (@ $number:ident; $a:expr, $b:expr, $c:expr, $d:expr, ; $($z:expr,)*) => { syscall6(libc::$number, $a, $b, $c, $d, 0, 0) };
     (@ $number:ident; $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, ; $($z:expr,)*) => { syscall6(libc::$number, $a, $b, $c, $d, $e, 0) };
-    (@ $number:ident; $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr, ; $($z:expr,)*) => { syscall6(libc::$number, $a, $b, $c, $d, $e, $f) };
+    (@ $number:ident; $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr, ; $($z:expr,)*) => {
+        syscall6(libc::$number, $a, $b, $c, $d, $e, $f)
+    };
 }
 pub(crate) use call;
 
