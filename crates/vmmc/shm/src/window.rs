@@ -1,6 +1,7 @@
 //! Where a window's bytes stand, and which of them a call may touch.
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
-use vmmc_sync::AtomicU64;
+// Words that other processes write too: memory that loom cannot own.
+use core::sync::atomic::AtomicU64;
 
 /// A range of mapped shared memory: an address that is a multiple of 8, and a length. It owns nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
