@@ -94,7 +94,7 @@ fn recv_paired(
     }
     let mut call = Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false };
     loop {
-        if call.may_wait() && connection.recv.road() == Road::Vmmc {
+        if call.may_wait() && !call.ended && connection.recv.road() == Road::Vmmc {
             let receiver = connection.receiver();
             spin::until(&connection.spin, || receiver.has_news() || receiver.end_hinted());
         }
@@ -151,6 +151,7 @@ impl Call<'_, '_> {
         }
         match next {
             Next::Data(_) => self.take(receiver),
+            Next::Kernel { limit } if self.connection.recv.road() == Road::Vmmc => self.drop_last_doorbells(receiver, limit),
             Next::Kernel { limit } => self.take_from_kernel(receiver, limit),
             Next::Empty { doorbells } => self.empty(receiver, doorbells),
         }
@@ -181,6 +182,25 @@ impl Call<'_, '_> {
             return Ok(Step::Done(Ok(self.done)));
         }
         Ok(Step::Again)
+    }
+
+    /// The sender has left, and its last doorbells stand before what comes next.
+    fn drop_last_doorbells(&mut self, receiver: &ConnectionReceiver<'_>, doorbells: usize) -> Result<Step, Lie> {
+        let before = self.connection.recv.kernel_bytes();
+        let ended = doorbell::drain(self.connection, self.fd, receiver, doorbells)?;
+        if self.connection.recv.kernel_bytes() != before {
+            return Ok(Step::Again);
+        }
+        if ended {
+            self.connection.set(flag::PEER_FINISHED, true);
+            return Ok(Step::Done(Ok(self.done)));
+        }
+        let error = self.connection.recv_error.swap(0, Ordering::Relaxed);
+        if error != 0 {
+            return Ok(self.end_with(Errno(error as i32)));
+        }
+        let waits = self.may_wait() && (self.done == 0 || self.flags & libc::MSG_WAITALL != 0);
+        Ok(if waits { Step::Sleep } else { self.end_with(Errno(libc::EAGAIN)) })
     }
 
     /// The next bytes come through the kernel.
@@ -241,9 +261,8 @@ impl Call<'_, '_> {
         if self.done > 0 && self.flags & libc::MSG_WAITALL == 0 {
             return Ok(Step::Done(Ok(self.done)));
         }
-        let error = self.connection.recv_error.swap(0, Ordering::Relaxed);
-        if error != 0 {
-            return Ok(self.end_with(Errno(error as i32)));
+        if self.connection.recv_error.load(Ordering::Relaxed) != 0 {
+            return Ok(self.end_with(Errno(self.connection.recv_error.swap(0, Ordering::Relaxed) as i32)));
         }
         if self.ended {
             self.connection.set(flag::PEER_FINISHED, true);

@@ -55,6 +55,8 @@ pub(crate) fn may_honour_switch(connection: &'static Connection, fd: i32) -> boo
     }
     match received_agrees(connection, fd) {
         Some(true) => true,
+        // The kernel counts the peer's FIN as a byte.
+        Some(false) if end::kernel_says_ended(fd) => false,
         Some(false) => {
             connection.forbid(Reason::COUNTS_DIFFER);
             connection.object(Reason::COUNTS_DIFFER);

@@ -218,7 +218,9 @@ pub(super) fn arm_hot(number: usize) -> bool {
         };
         if ready::on_ring(connection) && ready::arm(connection, fd) {
             // An edge that was reported already is no news to sleep over.
-            news |= pending(&member, connection) != 0 || connection.recv.road() == Road::Kernel || !connection.recv.is_armed();
+            news |= pending(&member, connection) != 0
+                || connection.recv.road() == Road::Kernel
+                || !connection.recv.is_armed();
             at += 1;
             continue;
         }
