@@ -22,13 +22,14 @@ pub(crate) fn all() -> std::io::Result<Report> {
         std::fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     for pid in pids {
-        match table_file(pid) {
-            Ok(Some((identity, file))) => {
-                let (_, processes) = files.entry(identity).or_insert_with(|| (file, Vec::new()));
-                processes.push(Process { pid, command: command(pid) });
+        for table in table_files(pid) {
+            match table {
+                Ok((identity, file)) => {
+                    let (_, processes) = files.entry(identity).or_insert_with(|| (file, Vec::new()));
+                    processes.push(Process { pid, command: command(pid) });
+                }
+                Err(why) => unreadable.push(Unreadable { pid, why }),
             }
-            Ok(None) => {}
-            Err(why) => unreadable.push(Unreadable { pid, why }),
         }
     }
     let mut families = Vec::new();
@@ -48,17 +49,15 @@ pub(crate) fn all() -> std::io::Result<Report> {
     Ok(Report::new(families, unreadable))
 }
 
-/// The table that a process keeps open, if any. Processes that are not ours to look at, or that end meanwhile, have none.
-fn table_file(pid: i32) -> Result<Option<(Identity, File)>, String> {
-    let directory = format!("/proc/{pid}/fd");
-    let Ok(entries) = std::fs::read_dir(&directory) else { return Ok(None) };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if is_writable(&path) && std::fs::read_link(&path).is_ok_and(|link| is_table(link.as_os_str())) {
-            return open(&path).map_err(|error| format!("its table of sockets cannot be opened: {error}"));
-        }
-    }
-    Ok(None)
+/// The tables that a process keeps open: its own, and after a fork those that it has from its parents. Processes that are not
+/// ours to look at, or that end meanwhile, have none.
+fn table_files(pid: i32) -> Vec<Result<(Identity, File), String>> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries
+        .filter(|path| is_writable(path) && std::fs::read_link(path).is_ok_and(|link| is_table(link.as_os_str())))
+        .filter_map(|path| open(&path).transpose())
+        .map(|file| file.map_err(|error| format!("its table of sockets cannot be opened: {error}")))
+        .collect()
 }
 
 /// Whether the descriptor may write: its owner's may, that of a `vmmc status` (also this one) which just reads it may not.
