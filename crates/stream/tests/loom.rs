@@ -23,12 +23,12 @@ struct Slot(Arc<Vec<AtomicU64>>);
 
 impl Slot {
     fn new() -> Self {
-        let words = (layout::FIN / 8 + 1) + 2 * CAPACITY / 8 + 2;
+        let words = (layout::WINDOW / 8 + 1) + 2 * CAPACITY / 8 + 2;
         Self(Arc::new((0..words).map(|_| AtomicU64::new(0)).collect()))
     }
     /// The control words stand first, then what starts at `RING`, then two words of stash.
     fn word(&self, at: usize) -> &AtomicU64 {
-        let ring = layout::FIN / 8 + 1;
+        let ring = layout::WINDOW / 8 + 1;
         &self.0[if at >= layout::RING { ring + (at - layout::RING) / 8 } else { at / 8 }]
     }
     fn copy_in(&self, at: usize, src: &[u8]) {
