@@ -15,6 +15,8 @@ use crate::{gates, machine};
 /// What redis-benchmark does in each run.
 const BENCHMARK: &[&str] = &["-t", "set,get", "-n", "200000", "-c", "50", "--csv"];
 const BENCHMARK_LIMIT: Duration = Duration::from_secs(120);
+/// How much of `vmmc status` is shown.
+const STATUS_LINES: usize = 9;
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// Where things are: the command, and a runtime directory of our own.
@@ -35,8 +37,10 @@ pub(crate) fn run() -> Result<()> {
     std::fs::create_dir_all(&runtime)?;
     let stage = Stage { vmmc: command::root().join("target/release/vmmc"), runtime };
     let result = show(&stage);
-    let _ = std::fs::remove_dir_all(&stage.runtime);
-    result
+    if result.is_ok() {
+        let _ = std::fs::remove_dir_all(&stage.runtime);
+    }
+    result.with_context(|| format!("what the programs wrote is in {}", stage.runtime.display()))
 }
 
 /// Broker, both measurements, table, advice.
@@ -51,6 +55,11 @@ fn show(stage: &Stage) -> Result<()> {
         println!("{test:<8}{before:>12.0} req/s {after:>12.0} req/s {:>8.1} x", after / before);
         println!("{:<8}{before_ms:>12.3} ms    {after_ms:>12.3} ms    (median)", "");
     }
+    if let Some(load) = busy() {
+        println!(
+            "\nOther programs kept this machine busy (load {load}): on a quiet one both rates and the ratio are higher."
+        );
+    }
     println!("\nTry next (put target/release on your PATH):");
     println!("    vmmc run -- redis-server            any program that speaks TCP; both ends need it");
     println!("    vmmc status                         what is on which road, and why");
@@ -59,6 +68,14 @@ fn show(stage: &Stage) -> Result<()> {
     );
     println!("    vmmc doctor                         what works on this machine");
     Ok(())
+}
+
+/// The load before we began, if it was more than the processors can carry: the average of five minutes hardly knows us yet.
+fn busy() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let load = text.split_whitespace().nth(1)?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (load.parse::<f64>().ok()? > processors as f64 + 1.0).then(|| load.to_owned())
 }
 
 /// One redis, measured; over VMMC `vmmc status` is shown in the middle.
@@ -74,7 +91,11 @@ fn measure(stage: &Stage, over_vmmc: bool) -> Result<Rates> {
         Owned(stage.guest(over_vmmc, &words).stdout(Stdio::piped()).spawn().context("cannot start redis-benchmark")?);
     if over_vmmc {
         sleep(Duration::from_millis(700));
-        println!("{}", first_lines(&command::output(stage.command("status").arg("status"))?, 14));
+        let status = command::output(stage.command("status").arg("status"));
+        println!(
+            "{}",
+            status.map_or_else(|error| format!("   {error:#}"), |status| first_lines(&status, STATUS_LINES))
+        );
     }
     while client.0.try_wait()?.is_none() {
         if began.elapsed() > BENCHMARK_LIMIT {
