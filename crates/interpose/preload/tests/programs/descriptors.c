@@ -65,7 +65,7 @@ static void bytes(void) {
     int kind;
     length = sizeof kind;
     assert(getsockopt(ends[0], SOL_SOCKET, SO_TYPE, &kind, &length) == 0 && kind == SOCK_STREAM && length == sizeof kind);
-    assert(close(ends[0]) == 0 && close(ends[1]) == 0 && close(ends[0]) == -1 && errno == EBADF);
+    assert(close(ends[0]) == 0 && close(ends[1]) == 0);
 }
 
 static void messages_with_descriptors(void) {
@@ -98,8 +98,7 @@ static void copies(void) {
     assert(dup2(ends[0], 150) == 150);
     closefrom(150);
     assert(fcntl(150, F_GETFD) == -1 && fcntl(other, F_GETFD) == 0 && close(other) == 0);
-    close(ends[0]);
-    close(ends[1]);
+    assert(close(ends[0]) == 0 && close(ends[1]) == 0 && close(ends[0]) == -1 && errno == EBADF);
 }
 
 static void streams(void) {
@@ -187,7 +186,7 @@ static void cancellation(void) {
 }
 
 static void *churns(void *argument) {
-    for (int i = 0; i < 200; i++) bytes();
+    for (int i = 0; i < 50; i++) bytes();
     return argument;
 }
 
@@ -204,6 +203,6 @@ int main(void) {
     streams();
     waits();
     cancellation();
-    if (getenv("THREADS")) threads();
+    threads();
     return 0;
 }
