@@ -116,7 +116,8 @@ fn watched(stage: &Stage, launch: Launch) -> (Finished, String) {
     let began = Instant::now();
     while program.is_alive() && began.elapsed() < RUN_LIMIT {
         if let Some(number) = ready(&hook) {
-            warm.insert(number, await_warm(stage));
+            let seen = await_warm(stage).map_err(|seen| format!("case {number}: {seen}"));
+            warm.insert(number, seen);
             fs::remove_file(hook.join(format!("ready.{number}"))).expect("the hook is ours");
             fs::write(hook.join(format!("go.{number}")), "").expect("the hook is ours");
         }
