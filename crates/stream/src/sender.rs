@@ -89,8 +89,9 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
             self.state.narrow.set(u64::from(room == 0));
             return room;
         }
-        let wanted = (2 * len as u64).next_power_of_two().max(4 * self.state.window.get());
-        let window = wanted.min(self.state.capacity.get());
+        let capacity = self.state.capacity.get();
+        let wanted = (2 * capacity.min(len as u64)).next_power_of_two().max(4 * self.state.window.get());
+        let window = wanted.min(capacity);
         self.state.narrow.set(0);
         self.state.window.set(window);
         self.tell(WINDOW, window);

@@ -4,6 +4,7 @@
 //!
 //! Each model fails when what it guards is broken; tried by hand, one change at a time:
 //! - `messages…`: publish the tail before the inline bytes, or write them although the ring is not empty;
+//! - `window…`: widen while something is unread, or tell the window after the bytes;
 //! - `armed…`: drop the fence in `Sender::must_ring` or the one in `Receiver::arm`;
 //! - `switch…`: send no doorbell after a switch that found the receiver unarmed; complete a leave before its doorbells have come;
 //! - `retract…`: drop the fence in `Sender::switch` or in `Receiver::retract`, or `switch`'s second look at `READY`.
@@ -14,7 +15,10 @@ use vmmc_contract::{Export, Import, WriteError};
 use vmmc_stream::{Next, Receiver, RecvState, Road, SendState, Sender, layout};
 use vmmc_sync::{AtomicU64, Ordering};
 
-const CAPACITY: usize = 16;
+/// Room for a window that can widen once.
+const CAPACITY: usize = 2 * layout::WINDOW_LEAST as usize;
+/// What most models need: a ring that is soon full.
+const SMALL: u64 = 16;
 const BELL: u8 = 0;
 
 /// A slot with only the words that a model touches: loom explores each of them.
@@ -122,7 +126,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn new() -> Arc<Self> {
+    fn new(capacity: u64) -> Arc<Self> {
         let stream = Self {
             send: SendState::new(),
             recv: RecvState::new(),
@@ -131,14 +135,14 @@ impl Stream {
             at_receiver: Slot::new(),
             kernel: Kernel { queue: Mutex::new(VecDeque::new()), filled: Condvar::new() },
         };
-        stream.send.pair(CAPACITY as u64);
-        stream.recv.pair(CAPACITY as u64);
+        stream.send.pair(capacity);
+        stream.recv.pair(capacity);
         stream.receiver().set_ready(true);
         Arc::new(stream)
     }
     /// On the VMMC road, the first doorbell sent and received.
-    fn on_ring() -> Arc<Self> {
-        let stream = Self::new();
+    fn on_ring(capacity: u64) -> Arc<Self> {
+        let stream = Self::new(capacity);
         assert!(stream.sender().switch());
         stream.ring();
         assert_eq!(stream.receiver().from_kernel(&stream.kernel.receive(1)), Ok(0));
@@ -192,7 +196,7 @@ impl Stream {
 #[test]
 fn messages_arrive_whole_and_in_order_inline_and_wrapped() {
     loom::model(|| {
-        let stream = Stream::on_ring();
+        let stream = Stream::on_ring(SMALL);
         let sender = Arc::clone(&stream);
         let thread = loom::thread::spawn(move || {
             assert_eq!(sender.sender().put(&[1, 2, 3, 4, 5, 6, 7, 8]), Ok(8));
@@ -216,9 +220,33 @@ fn messages_arrive_whole_and_in_order_inline_and_wrapped() {
 }
 
 #[test]
+fn window_widens_under_nobodys_unread_bytes() {
+    loom::model(|| {
+        let stream = Stream::on_ring(CAPACITY as u64);
+        let sender = Arc::clone(&stream);
+        let data: Vec<u8> = (1..=108).collect();
+        let all = data.clone();
+        let thread = loom::thread::spawn(move || {
+            assert_eq!(sender.sender().put(&data[..32]), Ok(32));
+            // It does not fit beside what is unread: in part, or in a wider window.
+            32 + sender.sender().put(&data[32..]).unwrap()
+        });
+        let (mut got, mut piece) = (Vec::new(), [0; CAPACITY]);
+        for _ in 0..2 {
+            let n = stream.receiver().take(&mut piece).unwrap();
+            got.extend_from_slice(&piece[..n]);
+        }
+        let sent = thread.join().unwrap();
+        let n = stream.receiver().take(&mut piece).unwrap();
+        got.extend_from_slice(&piece[..n]);
+        assert_eq!(got, all[..sent]);
+    });
+}
+
+#[test]
 fn armed_receiver_never_misses_a_message() {
     loom::model(|| {
-        let stream = Stream::on_ring();
+        let stream = Stream::on_ring(SMALL);
         let sender = Arc::clone(&stream);
         let thread = loom::thread::spawn(move || sender.put(&[1]));
         assert_eq!(stream.receive(1), [1]);
@@ -229,7 +257,7 @@ fn armed_receiver_never_misses_a_message() {
 #[test]
 fn switch_and_leave_reach_a_receiver_that_goes_to_sleep_on_the_kernel_road() {
     loom::model(|| {
-        let stream = Stream::new();
+        let stream = Stream::new(SMALL);
         let sender = Arc::clone(&stream);
         let thread = loom::thread::spawn(move || {
             assert!(sender.sender().switch());
@@ -246,7 +274,7 @@ fn switch_and_leave_reach_a_receiver_that_goes_to_sleep_on_the_kernel_road() {
 #[test]
 fn switch_alone_wakes_a_receiver_that_sleeps_on_the_kernel_road() {
     loom::model(|| {
-        let stream = Stream::new();
+        let stream = Stream::new(SMALL);
         let sender = Arc::clone(&stream);
         let thread = loom::thread::spawn(move || {
             assert!(sender.sender().switch());
@@ -260,7 +288,7 @@ fn switch_alone_wakes_a_receiver_that_sleeps_on_the_kernel_road() {
 #[test]
 fn retract_finds_every_switch_or_the_sender_takes_it_back() {
     loom::model(|| {
-        let stream = Stream::new();
+        let stream = Stream::new(SMALL);
         let sender = Arc::clone(&stream);
         let thread = loom::thread::spawn(move || sender.sender().may_switch() && sender.sender().switch());
         let found = stream.receiver().retract().unwrap();
