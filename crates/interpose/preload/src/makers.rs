@@ -1,4 +1,4 @@
-//! Calls that make a descriptor which is not a connection's end: whatever the table holds at its number is gone.
+//! Calls that make one descriptor, which is not a connection's end: whatever the table holds at its number is gone.
 
 use crate::answer::told;
 use crate::real::real;
@@ -9,12 +9,7 @@ use vmmc_socket::lifecycle::made;
 /// Declares `real::NAME` and our function of that name, which reports what the C library's returned.
 macro_rules! makers {
     ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> c_int;)*) => {
-        real! {
-            $(fn $name($($argument: $type),*) -> c_int;)*
-            fn pipe(fds: *mut c_int) -> c_int;
-            fn pipe2(fds: *mut c_int, flags: c_int) -> c_int;
-            fn socketpair(domain: c_int, kind: c_int, protocol: c_int, fds: *mut c_int) -> c_int;
-        }
+        real! { $(fn $name($($argument: $type),*) -> c_int;)* }
         $(#[unsafe(no_mangle)]
         pub(crate) unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
             // SAFETY: the program's arguments.
@@ -90,38 +85,4 @@ pub(crate) fn new(fd: c_int) -> c_int {
         told(|| made(fd));
     }
     fd
-}
-
-/// Reports two, if `result` says so.
-unsafe fn new_pair(result: c_int, fds: *const c_int) -> c_int {
-    if result == 0 {
-        // SAFETY: the kernel has just written both.
-        unsafe {
-            new(*fds);
-            new(*fds.add(1));
-        }
-    }
-    result
-}
-
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn pipe(fds: *mut c_int) -> c_int {
-    // SAFETY: the program's arguments.
-    unsafe { new_pair(real::pipe(fds), fds) }
-}
-
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn pipe2(fds: *mut c_int, flags: c_int) -> c_int {
-    // SAFETY: the program's arguments.
-    unsafe { new_pair(real::pipe2(fds, flags), fds) }
-}
-
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn socketpair(domain: c_int, kind: c_int, protocol: c_int, fds: *mut c_int) -> c_int {
-    // SAFETY: the program's arguments.
-    unsafe { new_pair(real::socketpair(domain, kind, protocol, fds), fds) }
-}
-
-crate::real::also! {
-    __pipe = pipe(fds: *mut c_int) -> c_int;
 }

@@ -3,6 +3,7 @@
 use crate::answer::told;
 use crate::lifecycle::{close, dup2};
 use crate::makers::{new, open};
+use crate::pairs::openpty;
 use crate::real::{also, real};
 use crate::start::_exit;
 use core::ffi::{c_char, c_int, c_void};
@@ -18,9 +19,6 @@ real! {
     fn clone(
         entry: Option<Entry>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: usize, tls: usize,
         child_tid: usize,
-    ) -> c_int;
-    fn openpty(
-        master: *mut c_int, slave: *mut c_int, name: *mut c_char, termios: *const c_void, size: *const c_void,
     ) -> c_int;
     fn login_tty(fd: c_int) -> c_int;
 }
@@ -151,26 +149,6 @@ unsafe extern "C" fn forkpty(
         }
         pid
     }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn openpty(
-    master: *mut c_int,
-    slave: *mut c_int,
-    name: *mut c_char,
-    termios: *const c_void,
-    size: *const c_void,
-) -> c_int {
-    // SAFETY: the program's arguments.
-    let result = unsafe { real::openpty(master, slave, name, termios, size) };
-    if result == 0 {
-        // SAFETY: just written.
-        unsafe {
-            new(*master);
-            new(*slave);
-        }
-    }
-    result
 }
 
 /// It puts the terminal at 0, 1 and 2 and closes `fd`.

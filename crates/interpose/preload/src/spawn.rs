@@ -1,9 +1,7 @@
 //! A child executes another program while we live on: what it would inherit moves back first.
 
-use crate::lifecycle::move_back;
 use crate::real::preceded;
 use core::ffi::{c_char, c_int, c_void};
-use vmmc_protocol::Reason;
 use vmmc_socket::process::before_spawn;
 
 type Strings = *const *const c_char;
@@ -29,21 +27,4 @@ preceded! {
     fn system(command: *const c_char) -> c_int;
     fn wordexp(words: *const c_char, result: *mut c_void, flags: c_int) -> c_int;
     fn _IO_proc_open(stream: *mut c_void, command: *const c_char, mode: *const c_char) -> *mut c_void;
-}
-
-/// The action's functions, which only take note of what the child will do.
-mod action {
-    use super::{c_int, c_void};
-    crate::real::real! {
-        fn posix_spawn_file_actions_adddup2(actions: *mut c_void, fd: c_int, new: c_int) -> c_int;
-    }
-}
-pub(crate) use action::real as action_real;
-
-/// The child gets `fd`, also if it is close-on-exec.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn posix_spawn_file_actions_adddup2(actions: *mut c_void, fd: c_int, new: c_int) -> c_int {
-    move_back(fd, Reason::INHERITED);
-    // SAFETY: the program's arguments.
-    unsafe { action_real::posix_spawn_file_actions_adddup2(actions, fd, new) }
 }

@@ -1,7 +1,10 @@
 //! The library's own beginning and end.
 
 use crate::real::preceded;
-use crate::{aio, data, detour, exec, lifecycle, makers, message, options, process, spawn, stdio, syscall, wait};
+use crate::{
+    aio, data, detour, exec, lifecycle, makers, message, options, pairs, process, spawn, spawn_actions, stdio, syscall,
+    wait,
+};
 use core::ffi::c_int;
 use vmmc_socket::process::before_exit;
 
@@ -17,7 +20,8 @@ extern "C" fn start() {
         process::real::ALL,
         exec::real::ALL,
         spawn::real::ALL,
-        spawn::action_real::ALL,
+        spawn_actions::real::ALL,
+        pairs::real::ALL,
         makers::real::ALL,
         stdio::real::ALL,
         aio::real::ALL,

@@ -2,9 +2,10 @@
 
 use crate::answer::told;
 use crate::lifecycle::{accept, accept4, close, close_range, connect, dup, dup2, dup3, listen, socket};
-use crate::makers::{new, pipe, pipe2, socketpair};
+use crate::makers::new;
 use crate::message::{recvmmsg, recvmsg, sendmmsg, sendmsg};
 use crate::options::{fcntl, getsockopt, ioctl, setsockopt, shutdown};
+use crate::pairs::{pipe, pipe2, socketpair};
 use crate::process::around_fork;
 use crate::real::real;
 use crate::wait::{
