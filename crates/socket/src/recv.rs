@@ -151,7 +151,9 @@ impl Call<'_, '_> {
         }
         match next {
             Next::Data(_) => self.take(receiver),
-            Next::Kernel { limit } if self.connection.recv.road() == Road::Vmmc => self.drop_last_doorbells(receiver, limit),
+            Next::Kernel { limit } if self.connection.recv.road() == Road::Vmmc => {
+                self.drop_last_doorbells(receiver, limit)
+            }
             Next::Kernel { limit } => self.take_from_kernel(receiver, limit),
             Next::Empty { doorbells } => self.empty(receiver, doorbells),
         }
@@ -210,9 +212,6 @@ impl Call<'_, '_> {
             return Ok(Step::Again);
         }
         let peek = self.flags & libc::MSG_PEEK;
-        if peek != 0 && self.connection.recv.road() == Road::Vmmc {
-            return self.past_doorbells(receiver, limit);
-        }
         let mut skip = self.done;
         for buf in self.bufs.iter_mut() {
             if skip >= buf.len() {
@@ -247,24 +246,6 @@ impl Call<'_, '_> {
             };
         }
         Ok(Step::Done(Ok(self.done)))
-    }
-
-    /// A peek after the sender has left: the last doorbells must go before the kernel's queue can be shown.
-    fn past_doorbells(&mut self, receiver: &ConnectionReceiver<'_>, doorbells: usize) -> Result<Step, Lie> {
-        let before = self.connection.recv.kernel_bytes();
-        if doorbell::drain(self.connection, self.fd, receiver, doorbells)? {
-            self.connection.set(flag::PEER_FINISHED, true);
-            return Ok(Step::Done(Ok(self.done)));
-        }
-        if self.connection.recv.kernel_bytes() != before {
-            return Ok(Step::Again);
-        }
-        let error = self.connection.recv_error.swap(0, Ordering::Relaxed);
-        Ok(match error {
-            0 if self.may_wait() => Step::Sleep,
-            0 => self.end_with(Errno(libc::EAGAIN)),
-            error => self.end_with(Errno(error as i32)),
-        })
     }
 
     fn after_kernel(&mut self, data: usize) {

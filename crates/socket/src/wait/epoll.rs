@@ -69,16 +69,23 @@ impl Wait {
     /// Hot members, and now and then the kernel's set. One place is kept for the latter then, so that busy members starve
     /// nobody; if there is only one, the kernel's set comes first.
     fn look(&self, out: &mut [EpollEvent], only_looks: bool) -> Result<usize, Errno> {
-        let due = self.kernel_is_due();
-        if due && out.len() == 1 && self.ask_kernel(out, 0, Some(Duration::ZERO), None)? > 0 {
+        let (due, number) = (self.kernel_is_due(), self.begin_look());
+        if due && out.len() == 1 && self.ask_kernel(number, out, 0, Some(Duration::ZERO), None)? > 0 {
             return Ok(1);
         }
         let places = out.len() - usize::from(due && out.len() > 1);
-        let found = self.collect(out.get_mut(..places).unwrap_or_default());
+        let found = self.collect(number, out.get_mut(..places).unwrap_or_default());
         if found == out.len() || !due && !(only_looks && found == 0) {
             return Ok(found);
         }
-        Ok(found + self.ask_kernel(out, found, Some(Duration::ZERO), None)?)
+        Ok(found + self.ask_kernel(number, out, found, Some(Duration::ZERO), None)?)
+    }
+
+    /// The number of a look, by which it knows what it has reported.
+    fn begin_look(&self) -> u64 {
+        let mut members = self.set.members.hold();
+        members.look += 1;
+        members.look
     }
 
     fn kernel_is_due(&self) -> bool {
@@ -91,7 +98,7 @@ impl Wait {
     }
 
     /// Reports of hot members; members that are not on the ring any more leave the list.
-    fn collect(&self, out: &mut [EpollEvent]) -> usize {
+    fn collect(&self, look: u64, out: &mut [EpollEvent]) -> usize {
         let mut members = self.set.members.hold();
         let members = &mut *members;
         let count = members.hot.len();
@@ -115,6 +122,7 @@ impl Wait {
             }
             let Some(place) = out.get_mut(found) else { break };
             *place = EpollEvent { events: bits, u64: member.data };
+            member.reported = (look, found);
             found += 1;
             reported(member, connection, bits);
         }
@@ -134,6 +142,7 @@ impl Wait {
     /// Asks the kernel's set, and puts what is true of it behind the first `from` reports.
     fn ask_kernel(
         &self,
+        look: u64,
         out: &mut [EpollEvent],
         from: usize,
         timeout: Option<Duration>,
@@ -149,7 +158,7 @@ impl Wait {
         let mut kept = from;
         for at in from..from + reported {
             let Some(event) = out.get(at).copied() else { break };
-            let corrected = self.correct(event, out.get_mut(..from).unwrap_or_default());
+            let corrected = self.correct(look, event, out.get_mut(..from).unwrap_or_default());
             if let (Some(event), Some(place)) = (corrected, out.get_mut(kept)) {
                 *place = event;
                 kept += 1;
@@ -159,23 +168,24 @@ impl Wait {
     }
 
     /// What is true of one kernel report; `None`: nothing, or nothing more than `already` says now.
-    fn correct(&self, event: EpollEvent, already: &mut [EpollEvent]) -> Option<EpollEvent> {
-        let data = event.u64;
+    fn correct(&self, look: u64, event: EpollEvent, already: &mut [EpollEvent]) -> Option<EpollEvent> {
         let members = self.set.members.hold();
-        let Some(fds) = members.by_data.get(&data) else { return Some(event) };
+        let Some(fds) = members.by_data.get(&{ event.u64 }) else { return Some(event) };
         if let [fd] = fds.as_slice() {
             let fd = *fd;
-            return self.correct_one(members, fd, event, already);
+            return self.correct_one(members, look, fd, event, already);
         }
-        // Several members share these data: whichever of them has something answers for the report.
-        let fds = fds.clone();
+        // Several members share these data: the first that has something and was not reported yet answers for the report.
+        let is_new = |fd: &i32| members.by_fd.get(fd).is_some_and(|member| member.reported.0 != look);
+        let fds: Vec<i32> = fds.iter().copied().filter(is_new).collect();
         drop(members);
-        fds.into_iter().find_map(|fd| self.correct_one(self.set.members.hold(), fd, event, already))
+        fds.into_iter().find_map(|fd| self.correct_one(self.set.members.hold(), look, fd, event, already))
     }
 
     fn correct_one(
         &self,
         mut members: crate::lock::Held<'_, Members>,
+        look: u64,
         fd: i32,
         event: EpollEvent,
         already: &mut [EpollEvent],
@@ -207,9 +217,10 @@ impl Wait {
         let mut members = self.set.members.hold();
         let member = members.by_fd.get_mut(&fd)?;
         if let What::Socket(connection) = member.what {
-            // A doorbell's edge brings writability along; on the kernel road it is what a full buffer's sender waits for.
-            let vmmc = ready::on_ring(connection) && connection.send.road() == Road::Vmmc;
-            if member.has(libc::EPOLLET) && vmmc && bits & !WRITABLE == 0 && !member.out_due {
+            if member.has(libc::EPOLLET) && ready::on_ring(connection) {
+                bits = new_edges(member, connection, bits);
+            }
+            if bits == 0 {
                 return None;
             }
             reported(member, connection, bits);
@@ -217,7 +228,8 @@ impl Wait {
             member.enabled = false;
         }
         // One report a member, as the kernel does: a program may free what the data stand for while it handles the first.
-        if let Some(report) = already.iter_mut().find(|report| report.u64 == data) {
+        let before = core::mem::replace(&mut member.reported, (look, usize::MAX));
+        if before.0 == look && let Some(report) = already.get_mut(before.1) {
             report.events |= bits;
             return None;
         }
@@ -242,10 +254,19 @@ impl Wait {
         let news = armed.news;
         registration::bring_all_up(&mut self.set.members.hold(), self.epfd);
         let left = if news { Some(Duration::ZERO) } else { deadline.left() };
-        let found = self.ask_kernel(out, 0, left, sigmask);
+        let found = self.ask_kernel(self.begin_look(), out, 0, left, sigmask);
         drop(armed);
         found.map(|found| (found, news || deadline.left() != Some(Duration::ZERO)))
     }
+}
+
+/// What of a kernel report is news to an edge-triggered member: not the doorbell of bytes that it has been told of, nor the
+/// writability that a doorbell's edge brings along. On the kernel road that is what a full buffer's sender waits for.
+fn new_edges(member: &Member, connection: &Connection, bits: u32) -> u32 {
+    let is_told = member.mark == Some(connection.receiver().mark()) && ready::has_news(connection);
+    let bits = if is_told && bits & !(READABLE | WRITABLE) == 0 { bits & !READABLE } else { bits };
+    let is_plain = connection.send.road() == Road::Vmmc && !member.out_due && bits & !WRITABLE == 0;
+    if is_plain { 0 } else { bits }
 }
 
 /// Notes that a member was reported.

@@ -2,8 +2,9 @@
 use super::hot::{self, HOT, OTHERS};
 use super::ready;
 use super::set::{self, Member, Members, Set, What};
-use crate::{Ending, lifecycle, settings, table};
+use crate::{Ending, lifecycle, roads, settings, table};
 use vmmc_os::{EpollEvent, kernel};
+use vmmc_protocol::Reason;
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -50,12 +51,21 @@ pub(crate) fn unlock_all() {
     set::all().for_each(|(_, set)| set.members.give_back());
 }
 
-/// `fd` is about to be closed: the kernel removes it from its sets, and so do we.
+/// `fd` is about to be closed: the kernel removes it from its sets, and so do we. If a duplicate keeps the socket open the
+/// kernel goes on reporting it by a number that says nothing to us: then it is to report data and no doorbells.
 pub(crate) fn forget(fd: i32) {
     let Some(watchers) = table::watchers(fd) else { return };
+    let mut is_member = false;
     hot::each_watcher(watchers.swap(0, Ordering::AcqRel), |_, set| {
-        set.members.hold().take(fd);
+        is_member |= set.members.hold().take(fd).is_some();
     });
+    if is_member
+        && let Some(connection) = table::lookup(fd)
+        && connection.references.load(Ordering::Relaxed) > 1
+        && let Some(twin) = table::duplicate_of(connection, fd)
+    {
+        roads::move_back(twin, Reason::KERNEL_FEATURE);
+    }
 }
 
 /// `epoll_ctl`; `event` is `None` for a null pointer.
@@ -97,6 +107,7 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
         mark: None,
         out_due: true,
         is_hot: false,
+        reported: (0, 0),
     };
     members.by_fd.insert(fd, member);
     members.index(fd, event.u64);

@@ -39,6 +39,8 @@ pub(super) struct Member {
     pub(super) out_due: bool,
     /// Stands in `hot`.
     pub(super) is_hot: bool,
+    /// The look that last reported it, and the place of that report.
+    pub(super) reported: (u64, usize),
 }
 
 impl Member {
@@ -60,6 +62,8 @@ pub(super) struct Members {
     pub(super) nested: Vec<i32>,
     /// Descriptors that refer to the set.
     pub(super) references: u32,
+    /// Number of the last look at the members.
+    pub(super) look: u64,
     /// Where the next look at `hot` begins, so that nobody is always last.
     pub(super) turn: usize,
 }
@@ -87,6 +91,7 @@ impl Set {
             behind: Vec::new(),
             nested: Vec::new(),
             references: 0,
+            look: 0,
             turn: 0,
         };
         Self {
