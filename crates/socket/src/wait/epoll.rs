@@ -5,7 +5,7 @@ use super::{Deadline, KERNEL_LOOK_MICROS, ready, registration};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
-use vmmc_os::{EpollEvent, Errno, cancel, clock, kernel};
+use vmmc_os::{EpollEvent, Errno, PollFd, cancel, clock, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -176,10 +176,22 @@ impl Wait {
             return self.correct_one(members, look, fd, event, already);
         }
         // Several members share these data: the first that has something and was not reported yet answers for the report.
-        let is_new = |fd: &i32| members.by_fd.get(fd).is_some_and(|member| member.reported.0 != look);
-        let fds: Vec<i32> = fds.iter().copied().filter(is_new).collect();
+        let is_new = |fd: &&i32| members.by_fd.get(fd).is_some_and(|member| member.reported.0 != look);
+        let mut fds: Vec<i32> = fds.iter().filter(is_new).copied().collect();
+        let is_other = |fd: &i32| members.by_fd.get(fd).is_some_and(|member| matches!(member.what, What::Other));
+        fds.sort_by_key(is_other);
         drop(members);
-        fds.into_iter().find_map(|fd| self.correct_one(self.set.members.hold(), look, fd, event, already))
+        fds.into_iter().find_map(|fd| {
+            let mut members = self.set.members.hold();
+            let member = members.by_fd.get_mut(&fd)?;
+            if matches!(member.what, What::Other) {
+                if !kernel_reports(fd, member.events) {
+                    return None;
+                }
+                member.reported = (look, usize::MAX);
+            }
+            self.correct_one(members, look, fd, event, already)
+        })
     }
 
     fn correct_one(
@@ -191,6 +203,9 @@ impl Wait {
         already: &mut [EpollEvent],
     ) -> Option<EpollEvent> {
         let member = members.by_fd.get_mut(&fd)?;
+        if matches!(member.what, What::Other) {
+            return Some(event);
+        }
         if !member.enabled {
             return None;
         }
@@ -258,6 +273,13 @@ impl Wait {
         drop(armed);
         found.map(|found| (found, news || deadline.left() != Some(Duration::ZERO)))
     }
+}
+
+/// Whether a descriptor that is none of ours has something of `events` (whose low bits are poll's).
+fn kernel_reports(fd: i32, events: u32) -> bool {
+    let mut poll = [PollFd { fd, events: events as i16, revents: 0 }];
+    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
+    poll[0].revents & !libc::POLLNVAL != 0
 }
 
 /// What of a kernel report is news to an edge-triggered member: not the doorbell of bytes that it has been told of, nor the

@@ -102,7 +102,7 @@ fn set_has_news(number: usize, depth: u32) -> bool {
     let hot = members.hot.iter().any(|fd| {
         members.by_fd.get(fd).is_some_and(|member| match member.what {
             What::Socket(connection) => pending(member, connection) != 0,
-            What::Set(_) => false,
+            What::Set(_) | What::Other => false,
         })
     });
     if hot || depth == DEPTH_MAX || members.nested.is_empty() {
@@ -195,7 +195,7 @@ fn inner_sets(number: usize) -> Vec<usize> {
     let members = set::get(number).members.hold();
     let inner = |fd: &i32| match members.by_fd.get(fd)?.what {
         What::Set(inner) => Some(inner),
-        What::Socket(_) => None,
+        What::Socket(_) | What::Other => None,
     };
     members.nested.iter().filter_map(inner).collect()
 }
@@ -248,6 +248,7 @@ pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
         let ready = match what {
             What::Socket(connection) => ready::on_ring(connection) && drop_doorbells(connection, fd),
             What::Set(inner) => has_news(inner) || is_ready(inner, fd),
+            What::Other => false,
         };
         if ready {
             return true;

@@ -54,7 +54,7 @@ pub(crate) fn unlock_all() {
 /// `fd` is about to be closed: the kernel removes it from its sets, and so do we. If a duplicate keeps the socket open the
 /// kernel goes on reporting it by a number that says nothing to us: then it is to report data and no doorbells.
 pub(crate) fn forget(fd: i32) {
-    let Some(watchers) = table::watchers(fd) else { return };
+    let Some(watchers) = table::watchers(fd).filter(|word| word.load(Ordering::Relaxed) != 0) else { return };
     let mut is_member = false;
     hot::each_watcher(watchers.swap(0, Ordering::AcqRel), |_, set| {
         is_member |= set.members.hold().take(fd).is_some();
@@ -76,6 +76,7 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
     let what = match table::entry(fd) {
         table::Entry::Socket(connection) => What::Socket(connection),
         table::Entry::Epoll(inner) if inner != number => What::Set(inner),
+        table::Entry::None => What::Other,
         _ => return Ending::Bypass,
     };
     if event.is_none() && op != libc::EPOLL_CTL_DEL {
@@ -129,7 +130,7 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
             set.accelerated.store(true, Ordering::Release);
             members.nested.push(fd);
         }
-        What::Socket(_) => {}
+        What::Socket(_) | What::Other => {}
     }
 }
 

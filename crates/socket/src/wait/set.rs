@@ -20,6 +20,8 @@ pub(super) enum What {
     Socket(&'static Connection),
     /// Another set, by its number.
     Set(usize),
+    /// What the kernel alone knows; followed only because its data may be a socket's too.
+    Other,
 }
 
 /// One registration that could concern the ring.
