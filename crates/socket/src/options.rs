@@ -1,6 +1,6 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
-use crate::{Ending, roads, table};
+use crate::{Ending, doorbell, roads, table};
 use vmmc_os::kernel;
 use vmmc_protocol::Reason;
 use vmmc_stream::{Next, Road};
@@ -106,9 +106,21 @@ pub fn unsent_bytes(fd: i32) -> Ending {
 /// `ioctl(fd, SIOCATMARK)`; as [`readable_bytes`]. Urgent data is on the kernel road only.
 pub fn at_mark(fd: i32) -> Ending {
     match table::lookup(fd) {
-        Some(connection) if connection.is_paired() && connection.recv.road() == Road::Vmmc => Ending::Handled(0),
+        Some(connection) if connection.is_paired() && is_before_kernel_data(connection, fd) => Ending::Handled(0),
         _ => Ending::Bypass,
     }
+}
+
+/// Whether something of the VMMC road stands before the next kernel-road byte. Doorbells do not count, and are taken away.
+fn is_before_kernel_data(connection: &'static Connection, fd: i32) -> bool {
+    let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return false };
+    let receiver = connection.receiver();
+    if let Ok(Next::Kernel { limit }) = receiver.look()
+        && connection.recv.road() == Road::Vmmc
+    {
+        let _ = doorbell::drain(connection, fd, &receiver, limit);
+    }
+    !matches!(receiver.look(), Ok(Next::Kernel { .. })) || connection.recv.road() == Road::Vmmc
 }
 
 /// `fcntl(F_SETFL)` or `ioctl(FIONBIO)` has set or cleared O_NONBLOCK.

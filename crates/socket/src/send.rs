@@ -120,7 +120,9 @@ fn put_all(
     wait: bool,
 ) -> Result<usize, Lie> {
     let mut done = 0;
-    if !sender.is_drained() && peer_has_ended(connection, fd) {
+    if (!sender.is_drained() || connection.receiver().end_hinted() || connection.has(flag::PEER_FINISHED))
+        && peer_has_ended(connection, fd)
+    {
         roads::leave(connection, sender, Reason::PEER_FINISHED);
         return Ok(0);
     }
@@ -178,13 +180,15 @@ fn wait_for_room(sender: &ConnectionSender<'_>, wanted: usize, wait: bool) -> bo
             })
 }
 
-/// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at the peer.
+/// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at the peer,
+/// and always once the peer has hinted at it.
 fn peer_has_ended(connection: &Connection, fd: i32) -> bool {
     if connection.has(flag::PEER_FINISHED) {
         return true;
     }
     let now = clock::ticks();
-    if now.wrapping_sub(connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(PEER_CHECK_MICROS) {
+    let lately = now.wrapping_sub(connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(PEER_CHECK_MICROS);
+    if lately && !connection.receiver().end_hinted() {
         return false;
     }
     connection.asked_at.store(now, Ordering::Relaxed);
