@@ -81,9 +81,11 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     // The gate makes sure that nobody who looked the number up is about to use it.
     let send = connection.send_gate.alone(crate::process::id());
     let recv = connection.recv_gate.alone(crate::process::id());
+    let counting = crate::process::counting();
     table::clear(fd);
-    drop((send, recv));
-    if !exiting && connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+    let was_last = !exiting && connection.references.fetch_sub(1, Ordering::AcqRel) == 1;
+    drop((counting, send, recv));
+    if was_last {
         pairing::release(connection);
         arena::give(connection);
     }

@@ -13,6 +13,7 @@ fn enter(fd: i32, kind: u32, flags: u32) {
     }
     let Some(connection) = arena::take() else { return };
     reset(connection, fd, kind, flags);
+    let _counting = process::counting();
     table::set_socket(fd, connection);
 }
 
@@ -74,7 +75,7 @@ pub fn opened(fd: i32, domain: i32, kind: i32, protocol: i32) {
 /// Any other call returned a new descriptor: whatever stood at this number is gone.
 pub fn made(fd: i32) {
     match table::entry(fd) {
-        table::Entry::None => {}
+        table::Entry::None => registration::forget(fd),
         table::Entry::Socket(connection) => {
             registration::forget(fd);
             end::forget(connection, fd, true);
@@ -117,7 +118,7 @@ pub fn accepted(listener: i32, fd: i32, flags: i32) {
 /// Before the kernel's close of `fd`. `Failed(EBADF)` for a descriptor of our own, else `Bypass`.
 pub fn before_close(fd: i32) -> Ending {
     match table::entry(fd) {
-        table::Entry::None => {}
+        table::Entry::None => registration::forget(fd),
         table::Entry::Internal => return Ending::Failed(Errno(libc::EBADF)),
         table::Entry::Epoll(set) => {
             registration::forget(fd);
@@ -171,6 +172,7 @@ pub fn duplicated(old: i32, new: i32) {
     made(new);
     match table::entry(old) {
         table::Entry::Socket(connection) if table::holds(new) => {
+            let _counting = process::counting();
             connection.references.fetch_add(1, Ordering::AcqRel);
             table::set_socket(new, connection);
         }

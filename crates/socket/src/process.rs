@@ -1,5 +1,6 @@
 //! The process starts, forks, executes another program, ends.
 use crate::connection::phase;
+use crate::lock::{Held, Lock};
 use crate::wait::registration;
 use crate::{arena, end, roads, service, settings, table};
 use vmmc_os::{kernel, process};
@@ -10,6 +11,15 @@ static ID: AtomicU32 = AtomicU32::new(0);
 static EXITING: AtomicU32 = AtomicU32::new(0);
 /// 1 between the preparations of an exec and the first sign that it has failed.
 static EXECUTING: AtomicU32 = AtomicU32::new(0);
+
+/// Held while an entry of the table and the references that it stands for change together, and across a fork: the child's
+/// table then holds what was counted for it, whatever the parent's other threads do.
+static COUNTING: Lock<()> = Lock::new(());
+
+/// Until dropped, no fork comes between a table entry and its reference.
+pub(crate) fn counting() -> Held<'static, ()> {
+    COUNTING.hold()
+}
 
 /// This process's number, remembered (fork makes the child remember its own).
 #[inline(always)]
@@ -60,6 +70,7 @@ fn each_socket(mut visit: impl FnMut(i32, &'static crate::connection::Connection
 pub fn before_fork() {
     outlive_exec();
     registration::lock_all();
+    COUNTING.acquire();
     each_socket(|_, connection| {
         connection.references.fetch_add(1, Ordering::AcqRel);
         let _ = connection.phase.compare_exchange(phase::ASKED, phase::NONE, Ordering::AcqRel, Ordering::Relaxed);
@@ -68,18 +79,20 @@ pub fn before_fork() {
 
 /// In the parent afterwards; `forked` is false if fork failed.
 pub fn after_fork_in_parent(forked: bool) {
-    registration::unlock_all();
     if !forked {
         each_socket(|_, connection| {
             connection.references.fetch_sub(1, Ordering::AcqRel);
         });
     }
+    COUNTING.give_back();
+    registration::unlock_all();
 }
 
 /// In the child: another number, a table and a service thread of its own from the next need on.
 pub fn after_fork_in_child() {
     ID.store(process::id(), Ordering::Relaxed);
     EXITING.store(0, Ordering::Relaxed);
+    COUNTING.give_back();
     registration::unlock_all();
     arena::forget_after_fork();
     service::forget_after_fork();
