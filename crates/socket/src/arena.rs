@@ -15,6 +15,9 @@ pub(crate) const DESCRIPTOR_LEAST: i32 = 1 << 12;
 static ADDRESS: AtomicUsize = AtomicUsize::new(0);
 static OWNER: AtomicU64 = AtomicU64::new(0);
 static FREE: AtomicUsize = AtomicUsize::new(0);
+/// Records in use from which on those that children gave back are looked for.
+static GATHER_AT: AtomicUsize = AtomicUsize::new(GATHER_LEAST);
+const GATHER_LEAST: usize = 64;
 static BUSY: AtomicBool = AtomicBool::new(false);
 
 /// A short critical section for making and freeing records; never held over a call that can block.
@@ -38,6 +41,7 @@ pub(crate) fn forget_after_fork() {
     BUSY.store(false, Ordering::Relaxed);
     ADDRESS.store(0, Ordering::Relaxed);
     FREE.store(0, Ordering::Relaxed);
+    GATHER_AT.store(GATHER_LEAST, Ordering::Relaxed);
 }
 
 /// The header of this process's own table, if it has one.
@@ -74,33 +78,53 @@ pub(crate) fn take() -> Option<&'static Connection> {
         0 => map()?,
         address => address,
     };
-    let free = FREE.load(Ordering::Relaxed);
-    if free != 0 {
-        let connection = at(free);
-        FREE.store(connection.next.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
-        return Some(connection);
-    }
     let used = header()?.used.load(Ordering::Relaxed) as usize;
-    if used >= RECORDS_MAX {
-        return None;
+    if FREE.load(Ordering::Relaxed) == 0 && used >= GATHER_AT.load(Ordering::Relaxed).min(RECORDS_MAX) {
+        let found = gather(address, used);
+        // Worth it: again as soon as these are used up. Otherwise when the table has grown by half.
+        let next = if found >= used / 4 { used } else { used + used / 2 };
+        GATHER_AT.store(next.max(GATHER_LEAST), Ordering::Relaxed);
     }
-    header()?.used.store(used as u32 + 1, Ordering::Release);
-    Some(at(address + RECORD_SIZE * (used + 1)))
+    let connection = match FREE.load(Ordering::Relaxed) {
+        0 if used >= RECORDS_MAX => return None,
+        0 => {
+            header()?.used.store(used as u32 + 1, Ordering::Release);
+            at(address + RECORD_SIZE * (used + 1))
+        }
+        free => {
+            let connection = at(free);
+            FREE.store(connection.next.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
+            connection
+        }
+    };
+    connection.record.kind.store(kind::UNCONNECTED, Ordering::Relaxed);
+    Some(connection)
+}
+
+/// Lists the free records, none of which stand in the list: those that forked children have given back. How many.
+fn gather(address: usize, used: usize) -> usize {
+    let records = (1..=used).map(|number| at(address + RECORD_SIZE * number));
+    records.filter(|connection| connection.record.kind.load(Ordering::Acquire) == kind::FREE).map(list).count()
+}
+
+/// Puts a record into the list of free ones.
+fn list(connection: &'static Connection) {
+    connection.next.store(FREE.load(Ordering::Relaxed) as u64, Ordering::Relaxed);
+    FREE.store(core::ptr::from_ref(connection) as usize, Ordering::Relaxed);
 }
 
 /// Gives a record back that no descriptor refers to any more.
 pub(crate) fn give(connection: &'static Connection) {
-    connection.record.kind.store(kind::FREE, Ordering::Relaxed);
     connection.record.paired.store(0, Ordering::Relaxed);
     connection.phase.store(phase::REFUSED, Ordering::Relaxed);
     connection.generation.fetch_add(1, Ordering::Relaxed);
     let address = core::ptr::from_ref(connection) as usize;
-    let own = ADDRESS.load(Ordering::Relaxed);
     let _short = Short::enter();
-    // A record of the parent's table is the parent's to use again: its free list is not ours.
+    let own = ADDRESS.load(Ordering::Relaxed);
+    connection.record.kind.store(kind::FREE, Ordering::Release);
+    // A record of the parent's table is the parent's to use again: its free list is not ours, it gathers what it finds.
     if own != 0 && (own..own + RECORD_SIZE * (RECORDS_MAX + 1)).contains(&address) {
-        connection.next.store(FREE.load(Ordering::Relaxed) as u64, Ordering::Relaxed);
-        FREE.store(address, Ordering::Relaxed);
+        list(connection);
     }
 }
 
