@@ -4,8 +4,8 @@
  *   stress drive PORT CONNECTIONS MILLISECONDS SEED
  *
  * A connection's seed decides how many bytes go each way, how each end does it, and every byte. The client prints "done N" at
- * the end; either end prints "WRONG …" for a wrong byte or answer. A connection without progress for STALL_SECONDS prints
- * "STALLED …", and the program then holds still to be looked at. */
+ * the end; either end prints "WRONG …" for a wrong byte or answer, and "STALLED …" is said of a connection without progress for
+ * STALL_SECONDS. Whoever says so holds still, to be looked at. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -74,9 +74,10 @@ static void say(const char *format, ...) {
 }
 
 static void wrong(struct end *e, const char *what) {
-    say("WRONG seed %llu pid %d fd %d: %s; sent %llu of %llu, received %llu of %llu; errno %d\n", (unsigned long long)e->seed,
+    say("WRONG seed %llu way %d pid %d fd %d: %s; sent %llu of %llu, received %llu of %llu; errno %d\n", (unsigned long long)e->seed, e->worker->way,
         getpid(), e->fd, what, (unsigned long long)e->sent, (unsigned long long)e->out, (unsigned long long)e->received,
         (unsigned long long)e->in, errno);
+    sleep(600);
     exit(3);
 }
 
@@ -188,6 +189,16 @@ static void send_some(struct end *e, uint64_t limit) {
     e->worker->sent = e->sent;
 }
 
+/* Whether something can be received within a moment: a sender may be changing roads just now. */
+static int comes_soon(struct end *e) {
+    char byte;
+    for (int n = 0; n < 100; n++) {
+        if (recv(e->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1) return 1;
+        usleep(1000);
+    }
+    return 0;
+}
+
 static void receive_some(struct end *e, uint64_t limit) {
     static __thread unsigned char data[CHUNK];
     size_t size = size_of(e, limit);
@@ -210,7 +221,7 @@ static void receive_some(struct end *e, uint64_t limit) {
     ssize_t n = receive_once(e, data, size, flags);
     if (n < 0 && errno == EINTR) return;
     if (n < 0 && errno == EAGAIN) {
-        if (sure) wrong(e, "readable, and then EAGAIN");
+        if (sure && !comes_soon(e)) wrong(e, "readable, and then EAGAIN");
         wait_for(e, POLLIN);
         return;
     }
@@ -221,6 +232,14 @@ static void receive_some(struct end *e, uint64_t limit) {
     e->worker->received = e->received;
 }
 
+static void await_child(struct end *e, pid_t child) {
+    int status = 0;
+    char what[60];
+    if (child < 0 || waitpid(child, &status, 0) != child) wrong(e, "fork");
+    snprintf(what, sizeof what, "the child %d ended with status %x", child, (unsigned)status);
+    if (status) wrong(e, what);
+}
+
 /* Things that happen to descriptors in ordinary programs. */
 static void mischief(struct end *e) {
     if (below(e, 150)) return;
@@ -228,7 +247,7 @@ static void mischief(struct end *e) {
     case 0: {
         pid_t child = fork();
         if (child == 0) usleep((useconds_t)below(e, 4000)), _exit(0);
-        waitpid(child, NULL, 0);
+        await_child(e, child);
         break;
     }
     case 1: {
@@ -250,9 +269,7 @@ static void mischief(struct end *e) {
             while (e->sent < goal && e->in == 0) send_some(e, goal - e->sent);
             _exit(0);
         }
-        int status;
-        waitpid(child, &status, 0);
-        if (status) wrong(e, "a forked sender failed");
+        await_child(e, child);
         if (e->in == 0) e->sent = goal;
     }
     }
@@ -305,9 +322,7 @@ static void by_fork(struct end *e) {
     }
     struct end in = half(e, 0);
     receive_all(&in);
-    int status;
-    waitpid(child, &status, 0);
-    if (status) wrong(e, "the forked half failed");
+    await_child(e, child);
     close(in.epoll);
 }
 

@@ -160,6 +160,12 @@ impl Program {
         self.child.id()
     }
 
+    /// It and every living descendant of it.
+    #[must_use]
+    pub fn family(&self) -> Vec<u32> {
+        family(self.pid())
+    }
+
     /// It has not ended yet.
     pub fn is_alive(&mut self) -> bool {
         if self.ended.is_none() {
