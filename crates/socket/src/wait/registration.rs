@@ -90,6 +90,8 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
     if let Err(error) = kernel::epoll_ctl(epfd, op, fd, event) {
         return Ending::Failed(error);
     }
+    // What the kernel has just been told of, the next wait asks it about.
+    set.looked.store(0, Ordering::Relaxed);
     members.take(fd);
     match event {
         Some(event) if op != libc::EPOLL_CTL_DEL => enter(set, &mut members, number, fd, what, event),
