@@ -26,14 +26,20 @@ pub(crate) fn punish(connection: &Connection, fd: i32, lie: Lie) -> Errno {
 /// What a receive returns when the kernel said `error` and the ring is empty. A peer whose process ended with a doorbell
 /// of ours unread makes the kernel say "reset" where it would have said "end of stream" without us: then it is the latter.
 pub(crate) fn received_error(connection: &Connection, error: Errno) -> Result<usize, Errno> {
-    if error.0 == libc::ECONNRESET && connection.is_paired() && !connection.has(flag::BROKEN) {
-        let sender = connection.sender();
-        if connection.send.road() == Road::Vmmc && sender.is_drained() && sender.lag() > 0 {
-            connection.set(flag::PEER_FINISHED, true);
-            return Ok(0);
-        }
+    if error.0 == libc::ECONNRESET && is_false_reset(connection) {
+        connection.set(flag::PEER_FINISHED, true);
+        return Ok(0);
     }
     Err(error)
+}
+
+/// The kernel says "reset", and it does so only because the peer's process ended with a doorbell of ours unread.
+pub(crate) fn is_false_reset(connection: &Connection) -> bool {
+    if !connection.is_paired() || connection.has(flag::BROKEN) || connection.receiver().reset_hinted() {
+        return false;
+    }
+    let sender = connection.sender();
+    connection.send.road() == Road::Vmmc && sender.is_drained() && sender.lag() > 0
 }
 
 /// Takes the doorbells out of the kernel's queue and asks for no more, so that a close says FIN. `true`: bytes lie unread.
@@ -60,13 +66,27 @@ pub(crate) fn drain(connection: &'static Connection, fd: i32) -> bool {
 /// The family's last descriptor of this socket is about to be closed, or the process ends: the kernel must say what it
 /// would have said without us.
 pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
-    if drain(connection, fd) {
+    let unread = drain(connection, fd);
+    if unread {
         // What the kernel does when bytes lie unread: the peer gets a reset.
         let [a, b, c, d] = 1i32.to_ne_bytes();
         let _ = kernel::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &[a, b, c, d, 0, 0, 0, 0]);
     }
     if connection.is_paired() {
-        connection.sender().hint_end();
+        connection.sender().hint_end(unread || closes_with_reset(fd));
+    }
+}
+
+/// SO_LINGER on, with no time: the program wants its close to be a reset.
+fn closes_with_reset(fd: i32) -> bool {
+    let mut linger = [0u8; 8];
+    kernel::getsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut linger).is_ok() && linger == [1, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// Before `connect(AF_UNSPEC)`: the peer is to see the reset that the kernel sends.
+pub(crate) fn before_dissolve(connection: &Connection) {
+    if connection.is_paired() {
+        connection.sender().hint_end(true);
     }
 }
 

@@ -26,6 +26,7 @@ pub mod process;
 pub mod wait;
 
 pub use ending::Ending;
+pub use service::{come_back, step_aside};
 
 /// Calls that move bytes.
 pub mod data {

@@ -1,7 +1,7 @@
 //! Descriptors come, are copied, and go.
 use crate::connection::{Connection, flag, kind, phase};
 use crate::wait::registration;
-use crate::{Ending, arena, end, process, roads, settings, table};
+use crate::{Ending, arena, end, pairing, process, roads, settings, table};
 use vmmc_os::{Errno, kernel};
 use vmmc_protocol::Reason;
 use vmmc_sync::Ordering;
@@ -97,6 +97,25 @@ pub fn connected(fd: i32, result: i32) {
         connection.set(flag::ACTIVE, true);
         connection.record.kind.store(kind::CONNECTION, Ordering::Relaxed);
     }
+}
+
+/// `connect()` to AF_UNSPEC is about to be called: it resets the connection, and the socket can then be connected anew.
+pub fn dissolving(fd: i32) {
+    if let Some(connection) = table::lookup(fd) {
+        end::before_dissolve(connection);
+    }
+}
+
+/// `connect()` to AF_UNSPEC succeeded.
+pub fn dissolved(fd: i32) {
+    let Some(connection) = table::lookup(fd) else { return };
+    let gates = (connection.send_gate.alone(process::id()), connection.recv_gate.alone(process::id()));
+    pairing::release(connection);
+    connection.generation.fetch_add(1, Ordering::Relaxed);
+    let references = connection.references.load(Ordering::Relaxed);
+    reset(connection, fd, kind::UNCONNECTED, connection.flags.load(Ordering::Relaxed) & flag::NONBLOCKING);
+    connection.references.store(references, Ordering::Relaxed);
+    drop(gates);
 }
 
 /// `listen()` succeeded.

@@ -22,7 +22,7 @@ pub fn shutdown(fd: i32, how: i32) -> Ending {
             connection.set(flag::SEND_SHUT, true);
             if connection.is_paired() {
                 roads::leave(connection, &connection.sender(), Reason::NO_SEND_SEEN);
-                connection.sender().hint_end();
+                connection.sender().hint_end(false);
             }
             drop(alone);
             Ending::Handled(0)

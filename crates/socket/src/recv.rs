@@ -92,6 +92,9 @@ fn recv_paired(
     if wanted == 0 {
         return kernel::recv_slices(fd, bufs, flags);
     }
+    if flags & libc::MSG_TRUNC != 0 {
+        return discard(connection, fd, wanted, flags & !libc::MSG_TRUNC);
+    }
     let mut call = Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false };
     loop {
         if call.may_wait() && !call.ended && connection.recv.road() == Road::Vmmc {
@@ -113,6 +116,28 @@ fn recv_paired(
             }
         }
     }
+}
+
+/// MSG_TRUNC on TCP: up to `wanted` bytes are received and dropped, and the program's buffers are left alone.
+/// Source: tcp(7).
+fn discard(connection: &'static Connection, fd: i32, wanted: usize, flags: i32) -> Result<usize, Errno> {
+    let (mut scratch, mut done) = ([0u8; 4096], 0);
+    while done < wanted {
+        let room = scratch.get_mut(..wanted.min(4096 + done) - done).unwrap_or_default();
+        let asked = room.len();
+        let more = if done > 0 && flags & libc::MSG_WAITALL == 0 { libc::MSG_DONTWAIT } else { 0 };
+        match recv_paired(connection, fd, &mut [IoSliceMut::new(room)], flags | more) {
+            Ok(n) => {
+                done += n;
+                if n < asked || flags & libc::MSG_PEEK != 0 {
+                    break;
+                }
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }
 
 impl Call<'_, '_> {
@@ -291,7 +316,9 @@ impl Call<'_, '_> {
     /// A non-blocking receive found nothing: now and then the kernel is asked whether the connection has ended.
     fn ask_kernel(&mut self) -> Step {
         let now = clock::ticks();
-        if now.wrapping_sub(self.connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(END_CHECK_MICROS) {
+        let lately =
+            now.wrapping_sub(self.connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(END_CHECK_MICROS);
+        if lately && !self.connection.receiver().end_hinted() {
             return self.end_with(Errno(libc::EAGAIN));
         }
         self.connection.asked_at.store(now, Ordering::Relaxed);

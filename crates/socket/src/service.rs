@@ -22,6 +22,9 @@ const TICKS_AFTER_ACTIVITY: u32 = 25;
 const RECONNECT: Duration = Duration::from_secs(1);
 /// Marks the second side of a link in a connection's slot word.
 const SECOND_SIDE: u32 = 1 << 31;
+/// So long the thread is waited for when it is to step aside: rounds, and the sleep in each.
+const ASIDE_ROUNDS: u32 = 100;
+const ASIDE_MICROS: u32 = 100;
 /// Epoll names of the two descriptors that are not bells.
 const WAKE: u64 = u64::MAX;
 const BROKER: u64 = u64::MAX - 1;
@@ -32,6 +35,9 @@ static WAKE_FD: AtomicU32 = AtomicU32::new(u32::MAX);
 static BROKER_FD: AtomicU32 = AtomicU32::new(u32::MAX);
 static RUNNING: AtomicBool = AtomicBool::new(false);
 static ACTIVE: AtomicBool = AtomicBool::new(false);
+static STEP_ASIDE: AtomicBool = AtomicBool::new(false);
+/// Where the thread left its `Service` when it stepped aside; 0: nowhere.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
 
 /// Asks the broker for `connection`, whose phase the caller has just set to ASKED. Never waits.
 pub(crate) fn ask(connection: &'static Connection) {
@@ -70,9 +76,34 @@ fn wake() {
 }
 
 fn start() -> Result<(), Errno> {
-    let fd = own(kernel::eventfd()?);
-    WAKE_FD.store(fd as u32, Ordering::Release);
+    if WAKE_FD.load(Ordering::Acquire) == u32::MAX {
+        let fd = own(kernel::eventfd()?);
+        WAKE_FD.store(fd as u32, Ordering::Release);
+    }
     process::start_thread(body)
+}
+
+/// The thread ends, since the program wants to do what only a process of one thread may (unshare, setns).
+/// `true`: it has; [`come_back`] is owed. The kernel may still see it for a moment.
+pub fn step_aside() -> bool {
+    if !RUNNING.load(Ordering::Acquire) {
+        return false;
+    }
+    STEP_ASIDE.store(true, Ordering::SeqCst);
+    link::ring_bell(WAKE_FD.load(Ordering::Acquire) as i32);
+    for _ in 0..ASIDE_ROUNDS {
+        if !RUNNING.load(Ordering::Acquire) {
+            break;
+        }
+        process::sleep_micros(ASIDE_MICROS);
+    }
+    STEP_ASIDE.store(false, Ordering::SeqCst);
+    !RUNNING.load(Ordering::Acquire)
+}
+
+/// The thread goes on where it stepped aside.
+pub fn come_back() {
+    wake();
 }
 
 /// A descriptor becomes one of the library's own, out of the program's way.
@@ -92,6 +123,7 @@ pub(crate) fn forget_after_fork() {
         }
     }
     ASKED.store(0, Ordering::Relaxed);
+    LEFT.store(0, Ordering::Relaxed);
     ACTIVE.store(false, Ordering::Relaxed);
     RUNNING.store(false, Ordering::Release);
 }
@@ -137,16 +169,31 @@ struct Service {
 }
 
 extern "C" fn body(_: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
-    let Ok(epoll) = kernel::epoll_create() else { return core::ptr::null_mut() };
-    let mut service =
-        Service { epoll: own(epoll), client: None, chunks: Vec::new(), last_try: None, unsent: false, ticks_left: 0 };
-    service.watch(WAKE_FD.load(Ordering::Acquire) as i32, WAKE);
-    loop {
-        service.round();
+    if let Some(mut service) = Service::left().or_else(Service::new) {
+        while !STEP_ASIDE.load(Ordering::SeqCst) {
+            service.round();
+        }
+        LEFT.store(Box::into_raw(service).expose_provenance(), Ordering::Release);
+        RUNNING.store(false, Ordering::Release);
     }
+    core::ptr::null_mut()
 }
 
 impl Service {
+    fn new() -> Option<Box<Self>> {
+        let epoll = own(kernel::epoll_create().ok()?);
+        let service = Self { epoll, client: None, chunks: Vec::new(), last_try: None, unsent: false, ticks_left: 0 };
+        service.watch(WAKE_FD.load(Ordering::Acquire) as i32, WAKE);
+        Some(Box::new(service))
+    }
+
+    /// What the thread left when it stepped aside.
+    fn left() -> Option<Box<Self>> {
+        let left = LEFT.swap(0, Ordering::Acquire);
+        // SAFETY: `body` leaves its own box there, and the swap takes it once.
+        (left != 0).then(|| unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut(left)) })
+    }
+
     fn watch(&self, fd: i32, name: u64) {
         let event = EpollEvent { events: libc::EPOLLIN as u32, u64: name };
         let _ = kernel::epoll_ctl(self.epoll, libc::EPOLL_CTL_ADD, fd, Some(event));

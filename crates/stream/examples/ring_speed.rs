@@ -11,7 +11,8 @@ fn main() {
     let len = layout::slot_len(CAPACITY);
     let (at_sender, _fd) = Segment::create(len).expect("a memory file");
     let (at_receiver, _fd) = Segment::create(len).expect("a memory file");
-    let windows = |segment: &Segment| (segment.export(0, len).expect("inside"), segment.import(0, len).expect("inside"));
+    let windows =
+        |segment: &Segment| (segment.export(0, len).expect("inside"), segment.import(0, len).expect("inside"));
     let ((sender_inbox, to_sender), (receiver_inbox, to_receiver)) = (windows(&at_sender), windows(&at_receiver));
     let (send, recv, back, forth) = (SendState::new(), RecvState::new(), SendState::new(), RecvState::new());
     [&send, &back].iter().for_each(|state| state.pair(CAPACITY as u64));

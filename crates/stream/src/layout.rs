@@ -34,6 +34,8 @@ pub const RESUME_AT: usize = 0x098;
 pub const RUNG: usize = 0x0a0;
 /// Sender to me: non-zero says "ask the kernel now".
 pub const FIN: usize = 0x0a8;
+/// In `FIN`: the connection is reset on purpose.
+pub const RESET_MEANT: u64 = 2;
 /// Sender to me: how many bytes of the ring it uses now. It changes only while the ring is empty.
 pub const WINDOW: usize = 0x0b0;
 /// Start of the ring.

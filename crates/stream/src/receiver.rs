@@ -1,6 +1,6 @@
 use crate::layout::{
-    ACK, ARMED, CREDIT, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RETRACT, RETURNED,
-    RING, RUNG, STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, WINDOW, returns, stash,
+    ACK, ARMED, CREDIT, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESET_MEANT, RESUME_AT,
+    RETRACT, RETURNED, RING, RUNG, STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, WINDOW, returns, stash,
 };
 use crate::{Lie, RecvState, Road};
 use vmmc_contract::{Export, Import};
@@ -102,6 +102,12 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     #[inline]
     pub fn end_hinted(&self) -> bool {
         self.inbox.load(FIN) != 0
+    }
+
+    /// Whether the sender hinted that it resets the connection on purpose.
+    #[must_use]
+    pub fn reset_hinted(&self) -> bool {
+        self.inbox.load(FIN) == RESET_MEANT
     }
 
     /// What is next. Completes moves that have been reached.

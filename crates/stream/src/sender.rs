@@ -1,6 +1,6 @@
 use crate::layout::{
-    ACK, ARMED, CREDIT, CREDIT_ALONG, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT,
-    RETRACT, RETURNED, RING, RUNG, SWITCH_AT, TAIL, WINDOW, returns,
+    ACK, ARMED, CREDIT, CREDIT_ALONG, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESET_MEANT,
+    RESUME_AT, RETRACT, RETURNED, RING, RUNG, SWITCH_AT, TAIL, WINDOW, returns,
 };
 use crate::{Lie, RecvState, Road, SendState};
 use vmmc_contract::{Export, Import};
@@ -270,8 +270,9 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     }
 
     /// Tells the receiver to ask the kernel soon: the socket is about to be shut down or closed.
-    pub fn hint_end(&self) {
-        self.tell(FIN, 1);
+    /// `reset`: what the kernel will then say is a reset, and meant so.
+    pub fn hint_end(&self, reset: bool) {
+        self.tell(FIN, if reset { RESET_MEANT } else { 1 });
     }
 
     /// Whether the receiver has consumed all that was put (as far as it has said).

@@ -223,6 +223,9 @@ fn messages_arrive_whole_and_in_order_inline_and_wrapped() {
 fn window_widens_under_nobodys_unread_bytes() {
     loom::model(|| {
         let stream = Stream::on_ring(CAPACITY as u64);
+        // So that the next bytes stand elsewhere in a wider window.
+        assert_eq!(stream.sender().put(&[0; 40]), Ok(40));
+        assert_eq!(stream.receiver().take(&mut [0; 40]), Ok(40));
         let sender = Arc::clone(&stream);
         let data: Vec<u8> = (1..=108).collect();
         let all = data.clone();

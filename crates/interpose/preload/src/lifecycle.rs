@@ -37,9 +37,16 @@ pub(crate) unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_i
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
+    // SAFETY: the program's address, if it is one: its family is looked at where the kernel would look too.
+    let dissolves = room::is_tracked(fd) && !address.is_null() && len >= 2 && unsafe { (*address).sa_family } == 0;
+    if dissolves {
+        told(|| room::dissolving(fd));
+    }
     // SAFETY: the program's arguments.
     let result = unsafe { real::connect(fd, address, len) };
-    if room::is_tracked(fd) {
+    if dissolves && result == 0 {
+        told(|| room::dissolved(fd));
+    } else if room::is_tracked(fd) {
         let outcome = if result == 0 { 0 } else { errno() };
         told(|| room::connected(fd, outcome));
     }

@@ -75,7 +75,7 @@ impl Wait {
         }
         let places = out.len() - usize::from(due && out.len() > 1);
         let found = self.collect(number, out.get_mut(..places).unwrap_or_default());
-        if found == out.len() || !due && !(only_looks && found == 0) {
+        if found == out.len() || !(due || only_looks && found == 0) {
             return Ok(found);
         }
         Ok(found + self.ask_kernel(number, out, found, Some(Duration::ZERO), None)?)
@@ -116,9 +116,12 @@ impl Wait {
                 stale = true;
                 continue;
             }
-            let bits = hot::pending(member, connection);
+            let mut bits = hot::pending(member, connection);
             if bits == 0 {
                 continue;
+            }
+            if connection.receiver().end_hinted() {
+                bits |= ready::end_bits(connection, *fd) & asked(member);
             }
             let Some(place) = out.get_mut(found) else { break };
             *place = EpollEvent { events: bits, u64: member.data };
@@ -209,9 +212,12 @@ impl Wait {
         if !member.enabled {
             return None;
         }
-        let asked = member.events | (libc::EPOLLERR | libc::EPOLLHUP) as u32;
+        let asked = asked(member);
         let (what, data) = (member.what, member.data);
         let mut bits = event.events & asked;
+        if let What::Socket(connection) = what {
+            bits = ready::without_false_reset(connection, bits) & asked;
+        }
         drop(members);
         match what {
             What::Socket(connection) if ready::on_ring(connection) => {
@@ -244,7 +250,9 @@ impl Wait {
         }
         // One report a member, as the kernel does: a program may free what the data stand for while it handles the first.
         let before = core::mem::replace(&mut member.reported, (look, usize::MAX));
-        if before.0 == look && let Some(report) = already.get_mut(before.1) {
+        if before.0 == look
+            && let Some(report) = already.get_mut(before.1)
+        {
             report.events |= bits;
             return None;
         }
@@ -289,6 +297,11 @@ fn new_edges(member: &Member, connection: &Connection, bits: u32) -> u32 {
     let bits = if is_told && bits & !(READABLE | WRITABLE) == 0 { bits & !READABLE } else { bits };
     let is_plain = connection.send.road() == Road::Vmmc && !member.out_due && bits & !WRITABLE == 0;
     if is_plain { 0 } else { bits }
+}
+
+/// What a member can report.
+fn asked(member: &Member) -> u32 {
+    member.events | (libc::EPOLLERR | libc::EPOLLHUP) as u32
 }
 
 /// Notes that a member was reported.

@@ -78,6 +78,9 @@ fn look(fds: &mut [PollFd]) -> Result<usize, Errno> {
 fn correct(fds: &mut [PollFd]) -> usize {
     for entry in fds.iter_mut() {
         if let Some(connection) = on_ring(entry) {
+            let always = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
+            let bits = ready::without_false_reset(connection, u32::from(entry.revents as u16));
+            entry.revents = bits as i16 & (entry.events | always);
             let reported = entry.revents & READABLE != 0;
             let readable = ready::has_news(connection) || reported && ready::readable(connection, entry.fd);
             set_readable(entry, readable);

@@ -69,6 +69,23 @@ fn kernel_readable(fd: i32) -> bool {
     poll[0].revents != 0
 }
 
+/// What the kernel says of the connection's end, by epoll's and poll's common bits.
+pub(super) fn end_bits(connection: &Connection, fd: i32) -> u32 {
+    let mut poll = [PollFd { fd, events: libc::POLLRDHUP, revents: 0 }];
+    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
+    without_false_reset(connection, poll[0].revents as u16 as u32)
+}
+
+/// A peer that ended with a doorbell of ours unread makes the kernel report an error where it would have reported the end
+/// of the stream without us.
+pub(super) fn without_false_reset(connection: &Connection, bits: u32) -> u32 {
+    const ERROR: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
+    if bits & libc::EPOLLERR as u32 == 0 || !end::is_false_reset(connection) {
+        return bits;
+    }
+    bits & !ERROR | (libc::EPOLLIN | libc::EPOLLRDNORM | libc::EPOLLRDHUP) as u32
+}
+
 /// Before a sleep: asks for a doorbell, with the announced ones taken away so that the kernel does not report at once.
 /// `true`: there is news, and the caller must not sleep.
 pub(super) fn arm(connection: &'static Connection, fd: i32) -> bool {
