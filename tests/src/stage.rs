@@ -64,9 +64,11 @@ impl Stage {
     fn install(&self) {
         let built = built_command();
         let from = built.parent().expect("a directory");
-        for name in ["vmmc", "libvmmc.so"] {
-            fs::copy(from.join(name), self.path(name)).unwrap_or_else(|error| panic!("{name} is not built: {error}"));
-        }
+        // By another process: while we held them open for writing, a child forked meanwhile by another thread would hold them
+        // too, and what is open for writing cannot be executed.
+        let files = ["vmmc", "libvmmc.so"].map(|name| from.join(name));
+        let copied = Command::new("cp").args(&files).arg(self.directory()).status().is_ok_and(|status| status.success());
+        assert!(copied, "these could not be copied; are they built? {files:?}");
         fs::create_dir(self.path("runtime")).expect("a runtime directory");
         fs::set_permissions(self.path("runtime"), fs::Permissions::from_mode(0o700)).expect("a private directory");
         self.own(&self.path("runtime"));
