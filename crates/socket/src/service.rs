@@ -23,7 +23,7 @@ const RECONNECT: Duration = Duration::from_secs(1);
 /// Marks the second side of a link in a connection's slot word.
 const SECOND_SIDE: u32 = 1 << 31;
 /// So long the thread is waited for when it is to step aside: rounds, and the sleep in each.
-const ASIDE_ROUNDS: u32 = 100;
+const ASIDE_ROUNDS: u32 = 2000;
 const ASIDE_MICROS: u32 = 100;
 /// Epoll names of the two descriptors that are not bells.
 const WAKE: u64 = u64::MAX;

@@ -194,9 +194,16 @@ pub const TABLE: &[Row] = &[
     row(
         Process,
         Passes,
+        "pidfd_send_signal",
+        &["pidfd_getpid", "process_madvise", "process_mrelease"],
+        "takes a process",
+    ),
+    row(
+        Process,
+        Noted,
         "setns",
-        &["pidfd_send_signal", "pidfd_getpid", "process_madvise", "process_mrelease"],
-        "takes a namespace or a process",
+        &["unshare"],
+        "where the kernel wants a process of one thread, the library's own steps aside",
     ),
     row(
         Makers,

@@ -18,6 +18,7 @@
 )]
 
 mod aio;
+mod alone;
 mod answer;
 mod arguments;
 mod data;

@@ -1,5 +1,6 @@
 //! `syscall(2)`'s function: a number that stands for one of our calls goes to it, all others pass.
 
+use crate::alone::{setns, unshare};
 use crate::answer::told;
 use crate::lifecycle::{accept, accept4, close, close_range, connect, dup, dup2, dup3, listen, socket};
 use crate::makers::new;
@@ -126,6 +127,8 @@ unsafe fn manages(number: c_long, [a, b, c, d, e, _]: [usize; 6]) -> Option<isiz
             libc::SYS_pipe => pipe(a as _),
             libc::SYS_pipe2 => pipe2(a as _, b as c_int),
             libc::SYS_execve => exec::execve(a as _, b as _, c as _),
+            libc::SYS_unshare => unshare(fd),
+            libc::SYS_setns => setns(fd, b as c_int),
             libc::SYS_execveat => exec::execveat(fd, b as _, c as _, d as _, e as c_int),
             _ => return None,
         }
