@@ -95,7 +95,7 @@ impl Victim {
             }
             _ => {
                 let _ = (receiver.has_news(), receiver.end_hinted(), sender.room(), sender.lag(), sender.is_drained());
-                sender.hint_end();
+                sender.hint_end(false);
             }
         }
     }
