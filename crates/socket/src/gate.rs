@@ -1,10 +1,11 @@
 //! The gate of one direction: kernel calls pass in any number while no move is possible, ring work passes alone.
 //!
 //! The word lies in memory that the process family shares, so a forked parent and child use one gate. The exclusive
-//! holder's process stands in the word: a gate whose holder was killed is taken over.
+//! holder's process stands in the word: a gate whose holder was killed is taken over. Its thread stands beside: a signal
+//! handler that interrupted it must not wait for it.
 use std::time::Duration;
 use vmmc_os::{cancel, futex, process};
-use vmmc_sync::{AtomicU32, Ordering};
+use vmmc_sync::{AtomicU32, AtomicU64, Ordering};
 
 const EXCLUSIVE: u32 = 1 << 31;
 const AWAITED: u32 = 1 << 30;
@@ -14,8 +15,12 @@ const HOLDER_CHECK: Duration = Duration::from_millis(50);
 
 /// See the file's page. All-zero is open.
 #[derive(Debug)]
-#[repr(transparent)]
-pub(crate) struct Gate(AtomicU32);
+#[repr(C)]
+pub(crate) struct Gate {
+    word: AtomicU32,
+    /// The exclusive holder's thread, or 0.
+    thread: AtomicU64,
+}
 
 /// Exclusive passage; given back on drop.
 #[derive(Debug)]
@@ -29,10 +34,23 @@ impl Gate {
     /// Alone at once, or not at all.
     #[inline]
     pub(crate) fn try_alone(&self, pid: u32) -> Option<Alone<'_>> {
-        self.0.compare_exchange(0, EXCLUSIVE | pid, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| Alone(self))
+        let free = self.word.compare_exchange(0, EXCLUSIVE | pid, Ordering::Acquire, Ordering::Relaxed);
+        free.ok().map(|_| self.held())
     }
 
-    /// Alone, waiting for another exclusive holder; `None` if kernel calls are under way, which may last for ever.
+    #[inline]
+    fn held(&self) -> Alone<'_> {
+        self.thread.store(process::thread_mark(), Ordering::Relaxed);
+        Alone(self)
+    }
+
+    /// The calling thread itself is alone here, so this is a signal handler in the midst of that.
+    fn is_own(&self, word: u32, pid: u32) -> bool {
+        word & EXCLUSIVE != 0 && word & HOLDER == pid && self.thread.load(Ordering::Relaxed) == process::thread_mark()
+    }
+
+    /// Alone, waiting for another exclusive holder; `None` if kernel calls are under way, which may last for ever, or if
+    /// the calling thread is alone already.
     #[inline]
     pub(crate) fn alone(&self, pid: u32) -> Option<Alone<'_>> {
         match self.try_alone(pid) {
@@ -44,17 +62,14 @@ impl Gate {
     #[cold]
     fn alone_slow(&self, pid: u32) -> Option<Alone<'_>> {
         for round in 0u32.. {
-            let word = self.0.load(Ordering::Relaxed);
-            if word & EXCLUSIVE == 0 && word & HOLDER != 0 {
+            let word = self.word.load(Ordering::Relaxed);
+            if word & EXCLUSIVE == 0 && word & HOLDER != 0 || self.is_own(word, pid) {
                 return None;
             }
             if word & HOLDER == 0 {
-                if self
-                    .0
-                    .compare_exchange(word, EXCLUSIVE | pid | (word & AWAITED), Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    return Some(Alone(self));
+                let mine = EXCLUSIVE | pid | (word & AWAITED);
+                if self.word.compare_exchange(word, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                    return Some(self.held());
                 }
             } else if round < 64 {
                 vmmc_sync::spin_loop();
@@ -68,51 +83,54 @@ impl Gate {
     /// Sleeps until the exclusive holder goes; takes the gate from one that has died.
     fn wait(&self, word: u32) {
         let awaited = word | AWAITED;
-        if word != awaited && self.0.compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        if word != awaited && self.word.compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return;
         }
-        if futex::wait(&self.0, awaited, Some(HOLDER_CHECK)) == Ok(futex::Wake::TimedOut)
+        if futex::wait(&self.word, awaited, Some(HOLDER_CHECK)) == Ok(futex::Wake::TimedOut)
             && !process::exists(word & HOLDER)
         {
-            let _ = self.0.compare_exchange(awaited, 0, Ordering::Acquire, Ordering::Relaxed);
+            let _ = self.word.compare_exchange(awaited, 0, Ordering::Acquire, Ordering::Relaxed);
         }
     }
 
-    /// Among others, for one kernel call; waits while somebody is alone.
+    /// Among others, for one kernel call; waits while somebody is alone. `None` if that is the calling thread.
     #[inline]
-    pub(crate) fn among(&self) -> Among<'_> {
-        let word = self.0.load(Ordering::Relaxed);
+    pub(crate) fn among(&self, pid: u32) -> Option<Among<'_>> {
+        let word = self.word.load(Ordering::Relaxed);
         if word & EXCLUSIVE == 0
-            && self.0.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            && self.word.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
         {
-            return Among(self);
+            return Some(Among(self));
         }
-        self.among_slow()
+        self.among_slow(pid)
     }
 
     #[cold]
-    fn among_slow(&self) -> Among<'_> {
+    fn among_slow(&self, pid: u32) -> Option<Among<'_>> {
         for round in 0u32.. {
-            let word = self.0.load(Ordering::Relaxed);
+            let word = self.word.load(Ordering::Relaxed);
             if word & EXCLUSIVE == 0 {
-                if self.0.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                if self.word.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                     break;
                 }
+            } else if self.is_own(word, pid) {
+                return None;
             } else if round < 64 {
                 vmmc_sync::spin_loop();
             } else {
                 self.wait(word);
             }
         }
-        Among(self)
+        Some(Among(self))
     }
 }
 
 impl Drop for Alone<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.0.0.swap(0, Ordering::Release) & AWAITED != 0 {
-            let _ = futex::wake(&self.0.0, u32::MAX);
+        self.0.thread.store(0, Ordering::Relaxed);
+        if self.0.word.swap(0, Ordering::Release) & AWAITED != 0 {
+            let _ = futex::wake(&self.0.word, u32::MAX);
         }
     }
 }
@@ -120,7 +138,7 @@ impl Drop for Alone<'_> {
 impl Drop for Among<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Release);
+        self.0.word.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -129,7 +147,7 @@ impl Among<'_> {
     pub(crate) fn asleep<R>(&self, call: impl FnOnce() -> R) -> R {
         extern "C" fn leave(gate: *mut core::ffi::c_void) {
             // SAFETY: `asleep` names its own gate, which outlives the call.
-            unsafe { &*gate.cast::<Gate>() }.0.fetch_sub(1, Ordering::Release);
+            unsafe { &*gate.cast::<Gate>() }.word.fetch_sub(1, Ordering::Release);
         }
         cancel::sleep_holding(self.0, leave, call)
     }
@@ -140,8 +158,9 @@ impl<'a> Alone<'a> {
     pub(crate) fn among(self) -> Among<'a> {
         let gate = self.0;
         core::mem::forget(self);
-        if gate.0.swap(1, Ordering::Release) & AWAITED != 0 {
-            let _ = futex::wake(&gate.0, u32::MAX);
+        gate.thread.store(0, Ordering::Relaxed);
+        if gate.word.swap(1, Ordering::Release) & AWAITED != 0 {
+            let _ = futex::wake(&gate.word, u32::MAX);
         }
         Among(gate)
     }
@@ -151,10 +170,23 @@ impl<'a> Alone<'a> {
 mod tests {
     use super::*;
 
+    fn gate(word: u32) -> Gate {
+        Gate { word: AtomicU32::new(word), thread: AtomicU64::new(0) }
+    }
+
+    #[test]
+    fn a_handler_does_not_wait_for_the_thread_that_it_interrupted() {
+        let gate = gate(0);
+        let alone = gate.alone(1);
+        assert!(alone.is_some() && gate.alone(1).is_none() && gate.among(1).is_none());
+        drop(alone);
+        assert!(gate.among(1).is_some());
+    }
+
     #[test]
     fn calls_pass_together_and_ring_work_alone() {
-        let gate = Gate(AtomicU32::new(0));
-        let (one, two) = (gate.among(), gate.among());
+        let gate = gate(0);
+        let (one, two) = (gate.among(1), gate.among(1));
         assert!(gate.alone(1).is_none());
         drop((one, two));
         let alone = gate.alone(1);
@@ -165,13 +197,13 @@ mod tests {
 
     #[test]
     fn a_dead_holder_loses_the_gate() {
-        let gate = Gate(AtomicU32::new(EXCLUSIVE | HOLDER));
+        let gate = gate(EXCLUSIVE | HOLDER);
         assert!(gate.alone(1).is_some());
     }
 
     #[test]
     fn exclusive_holders_take_turns() {
-        let (gate, sum) = (Gate(AtomicU32::new(0)), AtomicU32::new(0));
+        let (gate, sum) = (gate(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

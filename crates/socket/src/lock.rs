@@ -1,8 +1,8 @@
 //! A small lock for what one process keeps of its epoll sets: no allocation, no poisoning, no symbol of libc's.
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use vmmc_os::futex;
-use vmmc_sync::{AtomicU32, Ordering, spin_loop};
+use vmmc_os::{futex, process};
+use vmmc_sync::{AtomicU32, AtomicU64, Ordering, spin_loop};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -11,6 +11,8 @@ const AWAITED: u32 = 2;
 /// A value that one thread at a time reaches.
 pub(crate) struct Lock<T> {
     state: AtomicU32,
+    /// The holder's thread, or 0.
+    thread: AtomicU64,
     value: UnsafeCell<T>,
 }
 
@@ -22,7 +24,7 @@ pub(crate) struct Held<'a, T>(&'a Lock<T>);
 
 impl<T> Lock<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self { state: AtomicU32::new(FREE), value: UnsafeCell::new(value) }
+        Self { state: AtomicU32::new(FREE), thread: AtomicU64::new(0), value: UnsafeCell::new(value) }
     }
 
     #[inline]
@@ -31,8 +33,18 @@ impl<T> Lock<T> {
         Held(self)
     }
 
+    /// The calling thread holds it, so this is a signal handler in the midst of that: it would wait for ever.
+    pub(crate) fn is_own(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == process::thread_mark()
+    }
+
     /// Without a guard, for fork: the child's copy of the state must be one that it can give back.
     pub(crate) fn acquire(&self) {
+        self.wait();
+        self.thread.store(process::thread_mark(), Ordering::Relaxed);
+    }
+
+    fn wait(&self) {
         if self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             return;
         }
@@ -49,6 +61,7 @@ impl<T> Lock<T> {
 
     /// The other half of [`Lock::acquire`].
     pub(crate) fn give_back(&self) {
+        self.thread.store(0, Ordering::Relaxed);
         if self.state.swap(FREE, Ordering::Release) == AWAITED {
             let _ = futex::wake(&self.state, 1);
         }

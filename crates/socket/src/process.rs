@@ -94,6 +94,7 @@ pub fn after_fork_in_child() {
     EXITING.store(0, Ordering::Relaxed);
     COUNTING.give_back();
     registration::unlock_all();
+    registration::forget_sleepers();
     arena::forget_after_fork();
     service::forget_after_fork();
 }

@@ -59,7 +59,10 @@ fn by_kernel(
     bufs: &mut [IoSliceMut<'_>],
     flags: i32,
 ) -> Result<usize, Errno> {
-    let among = connection.recv_gate.among();
+    let Some(among) = connection.recv_gate.among(crate::process::id()) else {
+        // A signal handler on the socket that its own thread is at work on.
+        return Err(Errno(libc::EAGAIN));
+    };
     if connection.recv.is_ready() {
         drop(among);
         return recv_paired(connection, fd, bufs, flags);

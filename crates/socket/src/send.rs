@@ -36,7 +36,10 @@ pub fn send(fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Ending {
 
 /// A plain kernel send, counted.
 fn by_kernel(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Result<usize, Errno> {
-    let among = connection.send_gate.among();
+    let Some(among) = connection.send_gate.among(crate::process::id()) else {
+        // A signal handler on the socket that its own thread is at work on.
+        return Err(Errno(libc::EAGAIN));
+    };
     if connection.send.road() == Road::Vmmc && connection.is_paired() {
         drop(among);
         return send_paired(connection, fd, bufs, flags);
@@ -280,7 +283,9 @@ fn sendfile_by_kernel(
     offset: Option<&mut i64>,
     length: usize,
 ) -> Ending {
-    let among = connection.send_gate.among();
+    let Some(among) = connection.send_gate.among(crate::process::id()) else {
+        return Ending::Failed(Errno(libc::EAGAIN));
+    };
     if connection.send.road() == Road::Vmmc {
         drop(among);
         roads::move_back(out, Reason::KERNEL_FEATURE);

@@ -48,7 +48,8 @@ fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
     let mut asleep = false;
     each_watcher(watchers, |_, set| {
         set.accelerated.store(true, Ordering::Release);
-        asleep |= set.sleepers.load(Ordering::SeqCst) > 0;
+        // A handler of the thread that is at work on the set can't tell it: the peer does.
+        asleep |= set.sleepers.load(Ordering::SeqCst) > 0 || set.members.is_own();
     });
     let Some(word) = table::watchers(fd) else { return };
     if !asleep {

@@ -51,13 +51,19 @@ pub(crate) fn unlock_all() {
     set::all().for_each(|(_, set)| set.members.give_back());
 }
 
+/// In a forked child: the parent's other threads sleep on in the parent.
+pub(crate) fn forget_sleepers() {
+    set::all().for_each(|(_, set)| set.sleepers.store(0, Ordering::Relaxed));
+}
+
 /// `fd` is about to be closed: the kernel removes it from its sets, and so do we. If a duplicate keeps the socket open the
 /// kernel goes on reporting it by a number that says nothing to us: then it is to report data and no doorbells.
 pub(crate) fn forget(fd: i32) {
     let Some(watchers) = table::watchers(fd).filter(|word| word.load(Ordering::Relaxed) != 0) else { return };
     let mut is_member = false;
     hot::each_watcher(watchers.swap(0, Ordering::AcqRel), |_, set| {
-        is_member |= set.members.hold().take(fd).is_some();
+        // In a handler of the thread that is at work on the set the member stays; whatever gets its number replaces it.
+        is_member |= !set.members.is_own() && set.members.hold().take(fd).is_some();
     });
     if is_member
         && let Some(connection) = table::lookup(fd)
@@ -83,6 +89,9 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
         return Ending::Bypass;
     }
     let set = set::get(number);
+    if set.members.is_own() {
+        return Ending::Bypass;
+    }
     let mut members = set.members.hold();
     if let Some(ending) = change_hot(&mut members, op, fd, event) {
         return ending;
