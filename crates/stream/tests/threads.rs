@@ -8,7 +8,7 @@ use vmmc_stream::{Next, Receiver, RecvState, Road, SendState, Sender, layout};
 
 const CAPACITY: usize = 1024;
 const PIPE: usize = 2048;
-const TOTAL: usize = 1_000_000;
+const TOTAL: usize = 2_000_000;
 /// Nothing takes this long unless somebody was left asleep.
 const STUCK: Duration = Duration::from_secs(60);
 
@@ -34,8 +34,8 @@ impl Pipe {
     }
     fn sleep(&self) {
         let queue = self.queue.lock().unwrap();
-        let (_, timeout) = self.filled.wait_timeout_while(queue, STUCK, |queue| queue.is_empty()).unwrap();
-        assert!(!timeout.timed_out(), "a receiver sleeps for ever");
+        let waited = self.filled.wait_timeout_while(queue, STUCK, |queue| queue.is_empty()).unwrap();
+        assert!(!waited.1.timed_out(), "a receiver sleeps for ever");
     }
 }
 
@@ -118,7 +118,8 @@ fn send_all(end: &End, peer: &End, seed: u64) -> u32 {
         if sender.may_switch() && random.below(4) == 0 {
             switches += u32::from(sender.switch());
         }
-        let size = (1 + random.below(if random.below(2) == 0 { 16 } else { 700 })).min(TOTAL - done);
+        let most = [16, 700][random.below(2)];
+        let size = (1 + random.below(most)).min(TOTAL - done);
         let data: Vec<u8> = (done..done + size).map(byte).collect();
         if end.send.road() == Road::Vmmc {
             let n = sender.put(&data).unwrap();
