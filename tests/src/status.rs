@@ -1,5 +1,6 @@
 //! What `vmmc status --json` shows of the connections of this test's programs.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -64,6 +65,13 @@ impl Status {
     #[must_use]
     pub fn both_ways(&self) -> usize {
         self.connections.iter().filter(|c| vmmc_bytes(&c["outgoing"]) > 0 && vmmc_bytes(&c["incoming"]) > 0).count()
+    }
+
+    /// The reasons for which directions are on the kernel road.
+    #[must_use]
+    pub fn reasons(&self) -> BTreeSet<String> {
+        let ways = self.connections.iter().flat_map(|connection| ["outgoing", "incoming"].map(|way| &connection[way]));
+        ways.filter_map(|way| Some(way["reason"].as_str()?.to_owned())).collect()
     }
 
     /// The first connections, a line each: what a failure shows.
