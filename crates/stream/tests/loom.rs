@@ -4,7 +4,7 @@
 //!
 //! Each model fails when what it guards is broken; tried by hand, one change at a time:
 //! - `messages…`: publish the tail before the inline bytes, or write them although the ring is not empty;
-//! - `window…`: widen while something is unread, or tell the window after the bytes;
+//! - `window…`: widen while something is unread, or do not tell the window;
 //! - `armed…`: drop the fence in `Sender::must_ring` or the one in `Receiver::arm`;
 //! - `switch…`: send no doorbell after a switch that found the receiver unarmed; complete a leave before its doorbells have come;
 //! - `retract…`: drop the fence in `Sender::switch` or in `Receiver::retract`, or `switch`'s second look at `READY`.
