@@ -67,7 +67,8 @@ impl Stage {
         // By another process: while we held them open for writing, a child forked meanwhile by another thread would hold them
         // too, and what is open for writing cannot be executed.
         let files = ["vmmc", "libvmmc.so"].map(|name| from.join(name));
-        let copied = Command::new("cp").args(&files).arg(self.directory()).status().is_ok_and(|status| status.success());
+        let copied =
+            Command::new("cp").args(&files).arg(self.directory()).status().is_ok_and(|status| status.success());
         assert!(copied, "these could not be copied; are they built? {files:?}");
         fs::create_dir(self.path("runtime")).expect("a runtime directory");
         fs::set_permissions(self.path("runtime"), fs::Permissions::from_mode(0o700)).expect("a private directory");
