@@ -78,6 +78,8 @@ pub(crate) struct Connection {
     pub(crate) ask_after: AtomicU32,
     pub(crate) link: AtomicU64,
     pub(crate) slot: AtomicU32,
+    /// The process of the family that the broker told of the slot.
+    pub(crate) paired_by: AtomicU32,
     /// Ticks of the last ring work by the application, for the service thread's safety net.
     pub(crate) touched: AtomicU32,
     /// Next in the list of free records.

@@ -104,9 +104,13 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     let counting = crate::process::counting();
     table::clear(fd);
     let was_last = !exiting && connection.references.fetch_sub(1, Ordering::AcqRel) == 1;
-    drop((counting, send, recv));
+    drop(counting);
+    // Under the gates: nobody may write into a slot that is given back.
     if was_last {
         pairing::release(connection);
+    }
+    drop((send, recv));
+    if was_last {
         arena::give(connection);
     }
 }

@@ -3,7 +3,9 @@
 //! It knows nothing of C strings, varargs or symbols: the faces turn pointers into slices and endings into errno.
 //! `vmmc-preload` calls it; it stands on `vmmc-stream`, `vmmc-shm` (in `link.rs` only), `vmmc-protocol` and `vmmc-os`.
 
+mod address;
 mod arena;
+mod chunks;
 mod connection;
 mod doorbell;
 mod end;

@@ -79,9 +79,21 @@ pub(crate) fn withdraw(connection: &'static Connection) {
 pub(crate) fn release(connection: &'static Connection) {
     match connection.phase.swap(phase::REFUSED, Ordering::AcqRel) {
         phase::ASKED => service::withdraw(token(connection)),
-        phase::PAIRED => {
+        // The broker knows a slot's ends by the processes that it told of it.
+        phase::PAIRED if connection.paired_by.load(Ordering::Relaxed) == crate::process::id() => {
             service::release(connection.link.load(Ordering::Relaxed), connection.slot.load(Ordering::Relaxed))
         }
         _ => {}
     }
+}
+
+/// Calls `visit` for every paired connection that this process has a descriptor of.
+pub(crate) fn each_paired(mut visit: impl FnMut(&'static Connection)) {
+    table::each_in(0, u32::MAX, |_, entry| {
+        if let table::Entry::Socket(connection) = entry
+            && connection.is_paired()
+        {
+            visit(connection);
+        }
+    });
 }

@@ -1,7 +1,7 @@
 //! The service thread: speaks with the broker, answers peers' notifications, and is the safety net for waiters that
 //! nobody saw. It exists only once there is something to pair, takes no signals, and is made anew after fork.
 use crate::connection::{Connection, phase};
-use crate::{arena, link, pairing, roads, send, settings, table};
+use crate::{address, arena, chunks::Chunks, link, pairing, roads, send, settings, table};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
 use vmmc_os::{EpollEvent, Errno, clock, kernel, process};
@@ -20,6 +20,8 @@ const TICK: Duration = Duration::from_millis(4);
 const TICKS_AFTER_ACTIVITY: u32 = 25;
 /// A broker that did not answer is tried again after this long.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// Closed links are looked through this often.
+const SWEEP: Duration = Duration::from_secs(1);
 /// Marks the second side of a link in a connection's slot word.
 const SECOND_SIDE: u32 = 1 << 31;
 /// So long the thread is waited for when it is to step aside: rounds, and the sleep in each.
@@ -148,21 +150,12 @@ pub(crate) fn release(link: u64, slot: u32) {
     with_broker(|client| client.release(link, slot & !SECOND_SIDE, side).unwrap_or_default());
 }
 
-/// A chunk of a link, mapped for as long as the process lives.
-struct Mapped {
-    link: u64,
-    second: bool,
-    chunk: u32,
-    export: vmmc_shm::Segment,
-    import: vmmc_shm::Segment,
-    peer_bell: i32,
-}
-
 struct Service {
     epoll: i32,
     client: Option<Client>,
-    chunks: Vec<Mapped>,
+    chunks: Chunks,
     last_try: Option<Duration>,
+    last_sweep: Duration,
     /// An offer could not be handed over: try again soon.
     unsent: bool,
     ticks_left: u32,
@@ -182,7 +175,8 @@ extern "C" fn body(_: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
 impl Service {
     fn new() -> Option<Box<Self>> {
         let epoll = own(kernel::epoll_create().ok()?);
-        let service = Self { epoll, client: None, chunks: Vec::new(), last_try: None, unsent: false, ticks_left: 0 };
+        let (chunks, last_sweep) = (Chunks::new(), Duration::ZERO);
+        let service = Self { epoll, client: None, chunks, last_try: None, last_sweep, unsent: false, ticks_left: 0 };
         service.watch(WAKE_FD.load(Ordering::Acquire) as i32, WAKE);
         Some(Box::new(service))
     }
@@ -203,7 +197,7 @@ impl Service {
         if ACTIVE.load(Ordering::Relaxed) && self.ticks_left == 0 {
             self.ticks_left = TICKS_AFTER_ACTIVITY;
         }
-        let timeout = match (self.ticks_left, self.unsent) {
+        let timeout = match (self.ticks_left, self.unsent || self.chunks.any_closed()) {
             (0, false) => None,
             (0, true) => Some(RECONNECT),
             _ => Some(TICK),
@@ -224,6 +218,10 @@ impl Service {
         self.offer_asked();
         if notified {
             answer_peers();
+        }
+        if self.chunks.any_closed() && clock::monotonic().saturating_sub(self.last_sweep) >= SWEEP {
+            self.chunks.sweep();
+            self.last_sweep = clock::monotonic();
         }
         if ready == 0 && self.ticks_left > 0 {
             self.ticks_left = if look_after_waiters() { TICKS_AFTER_ACTIVITY } else { self.ticks_left - 1 };
@@ -271,6 +269,7 @@ impl Service {
             table::clear(fd);
         }
         self.client = None;
+        self.chunks.close(None);
         self.unsent = true;
         if let Some(header) = arena::header() {
             header.broker.store(2, Ordering::Relaxed);
@@ -310,7 +309,7 @@ impl Service {
         }
         let token = pairing::token(connection);
         let Some(fd) = table::descriptor_of(connection) else { return not_asked(connection) };
-        if !is_local(connection, fd) {
+        if !address::is_local(connection, fd) {
             connection.forbid(Reason::REMOTE_PEER);
             return;
         }
@@ -341,7 +340,7 @@ impl Service {
                         refused(connection, reason);
                     }
                 }
-                Ok(Some(Event::LinkClosed { .. })) => {}
+                Ok(Some(Event::LinkClosed { link })) => self.chunks.close(Some(link)),
                 Err(_) => self.lost(),
             }
         }
@@ -353,10 +352,7 @@ impl Service {
         if let Some(new) = paired.segment {
             self.map(pairing.link, second, pairing.chunk, new);
         }
-        let known =
-            |chunk: &&Mapped| chunk.link == pairing.link && chunk.second == second && chunk.chunk == pairing.chunk;
-        let mapped = self.chunks.iter().find(known);
-        let windows = mapped.and_then(|mapped| {
+        let windows = self.chunks.find(pairing.link, second, pairing.chunk).and_then(|mapped| {
             let len = vmmc_protocol::slot::size(pairing.ring_capacity);
             Some((
                 mapped.export.export(pairing.own_offset, len)?,
@@ -384,6 +380,7 @@ impl Service {
         connection.peer_bell.store(bell as u32, Ordering::Relaxed);
         connection.link.store(pairing.link, Ordering::Relaxed);
         connection.slot.store(pairing.slot | if second { SECOND_SIDE } else { 0 }, Ordering::Relaxed);
+        connection.paired_by.store(crate::process::id(), Ordering::Relaxed);
         connection.send.pair(pairing.ring_capacity as u64);
         connection.recv.pair(pairing.ring_capacity as u64);
         connection.explain(Reason::NO_RECEIVE_SEEN);
@@ -401,14 +398,12 @@ impl Service {
         else {
             return;
         };
-        let bell =
-            self.chunks.iter().find(|known| known.link == link && known.second == second).map(|known| known.peer_bell);
-        let peer_bell = bell.unwrap_or_else(|| {
+        let bells = self.chunks.bells(link, second).unwrap_or_else(|| {
             let own_bell = own(new.own_bell.into_raw());
             self.watch(own_bell, own_bell as u64);
-            own(new.peer_bell.into_raw())
+            (own_bell, own(new.peer_bell.into_raw()))
         });
-        self.chunks.push(Mapped { link, second, chunk, export, import, peer_bell });
+        self.chunks.add(link, second, chunk, (export, import), bells);
     }
 }
 
@@ -436,38 +431,10 @@ fn each_connection(mut visit: impl FnMut(&'static Connection, i32)) {
     });
 }
 
-/// Fills the record's addresses, and says whether both ends are on this host.
-fn is_local(connection: &Connection, fd: i32) -> bool {
-    let (mut local, mut remote) = ([0u8; 28], [0u8; 28]);
-    if kernel::address(fd, false, &mut local).is_err() || kernel::address(fd, true, &mut remote).is_err() {
-        return false;
-    }
-    let (mine, other) = (address_of(&local), address_of(&remote));
-    let record = &connection.record;
-    record.family.store(if local[0] == libc::AF_INET as u8 { 4 } else { 6 }, Ordering::Relaxed);
-    for (words, address) in [(&record.local, mine), (&record.remote, other)] {
-        for (word, half) in words.iter().zip(address.as_chunks::<8>().0) {
-            word.store(u64::from_le_bytes(*half), Ordering::Relaxed);
-        }
-    }
-    let port = |raw: &[u8; 28]| u32::from(u16::from_be_bytes([raw[2], raw[3]]));
-    record.ports.store(port(&local) | port(&remote) << 16, Ordering::Relaxed);
-    let v4 =
-        if local[0] == libc::AF_INET as u8 { Some(other[0]) } else { other.starts_with(&MAPPED).then_some(other[12]) };
-    let loopback = v4 == Some(127) || v4.is_none() && other[..15] == [0; 15] && other[15] == 1;
-    loopback || mine == other
-}
-
-const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
-/// The 16 address bytes of a raw socket address (IPv4 in the first four).
-fn address_of(raw: &[u8; 28]) -> [u8; 16] {
-    let mut address = [0; 16];
-    let from = if raw[0] == libc::AF_INET as u8 { &raw[4..8] } else { &raw[8..24] };
-    for (to, byte) in address.iter_mut().zip(from) {
-        *to = *byte;
-    }
-    address
+/// Under one of its gates: whether the connection is what it was when the table was read, for close empties the entry and
+/// gives the slot back under the gates.
+fn is_still_at(connection: &'static Connection, fd: i32) -> bool {
+    connection.is_paired() && table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection))
 }
 
 /// A peer has notified us: it asks for a stream back, has given bytes back, or found its ring unread and unarmed.
@@ -480,7 +447,7 @@ fn answer_peers() {
         if !sender.is_retracted() && !connection.send.owes_return() && !sender.must_ring() {
             return;
         }
-        let Some(_alone) = send::gate(connection) else { return };
+        let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd)) else { return };
         let _ = roads::settle_return(connection, fd, &sender, false);
         if connection.send.road() == Road::Vmmc && sender.must_ring() && !sender.is_drained() {
             crate::doorbell::ring(connection, fd, &sender);
@@ -492,7 +459,7 @@ fn answer_peers() {
 /// waiter whose call we never saw is woken. `true`: some connection is still on the move.
 fn look_after_waiters() -> bool {
     let mut moving = false;
-    each_connection(|connection, _| {
+    each_connection(|connection, fd| {
         if !connection.is_paired() || connection.recv.road() != Road::Vmmc {
             return;
         }
@@ -507,7 +474,8 @@ fn look_after_waiters() -> bool {
             moving = true;
             return;
         }
-        let Some(_alone) = connection.recv_gate.try_alone(crate::process::id()) else {
+        let alone = connection.recv_gate.try_alone(crate::process::id());
+        let Some(_alone) = alone.filter(|_| is_still_at(connection, fd)) else {
             moving = true;
             return;
         };
@@ -522,7 +490,7 @@ fn look_after_waiters() -> bool {
     each_connection(|connection, fd| {
         if connection.is_paired()
             && (connection.send.owes_return() || connection.sender().is_retracted())
-            && let Some(_alone) = send::gate(connection)
+            && let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd))
         {
             let _ = roads::settle_return(connection, fd, &connection.sender(), false);
             moving = true;
