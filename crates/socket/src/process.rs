@@ -110,10 +110,9 @@ pub fn before_exec() {
         return before_spawn();
     }
     outlive_exec();
+    move_inheritable_back();
     each_socket(|fd, connection| {
-        if is_inheritable(fd) {
-            roads::move_back(fd, Reason::INHERITED);
-        } else if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if !is_inheritable(fd) && connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             end::drain(connection, fd);
         }
     });
@@ -122,11 +121,17 @@ pub fn before_exec() {
 
 /// Before posix_spawn, system, popen: a child will execute another program while we live on.
 pub fn before_spawn() {
-    each_socket(|fd, _| {
-        if is_inheritable(fd) {
-            roads::move_back(fd, Reason::INHERITED);
-        }
-    });
+    move_inheritable_back();
+}
+
+fn move_inheritable_back() {
+    for move_back in [roads::move_incoming_first, roads::move_back] {
+        each_socket(|fd, _| {
+            if is_inheritable(fd) {
+                move_back(fd, Reason::INHERITED);
+            }
+        });
+    }
 }
 
 /// Normal end (exit, _exit, quick_exit): the kernel is made to say FIN where it would have said FIN without us.

@@ -215,16 +215,35 @@ pub(crate) fn settle_return(
 /// Moves both directions of `fd` back to the kernel road for good. Returns when the kernel road alone carries data; what
 /// was unread in the ring then stands in the kernel's queue, or will before anything new.
 pub(crate) fn move_back(fd: i32, reason: Reason) {
-    let Some(connection) = table::lookup(fd) else { return };
-    connection.forbid(reason);
-    if connection.phase.load(Ordering::Relaxed) != phase::PAIRED {
-        pairing::withdraw(connection);
-        return;
-    }
+    let Some(connection) = forbidden(fd, reason) else { return };
     if let Some(_alone) = connection.send_gate.alone(crate::process::id()) {
         leave(connection, &connection.sender(), reason);
         explain_outgoing(connection, reason);
     }
+    incoming_back(connection, fd, reason);
+    restore_options(connection, fd);
+}
+
+/// The first half of moving several connections back: what comes in. Where they are each other's ends, a sender that has
+/// left already could not take its unread bytes back.
+pub(crate) fn move_incoming_first(fd: i32, reason: Reason) {
+    if let Some(connection) = forbidden(fd, reason) {
+        incoming_back(connection, fd, reason);
+    }
+}
+
+/// Nothing new is begun on the connection from now on; `None` if nothing has been begun.
+fn forbidden(fd: i32, reason: Reason) -> Option<&'static Connection> {
+    let connection = table::lookup(fd)?;
+    connection.forbid(reason);
+    if connection.phase.load(Ordering::Relaxed) == phase::PAIRED {
+        return Some(connection);
+    }
+    pairing::withdraw(connection);
+    None
+}
+
+fn incoming_back(connection: &'static Connection, fd: i32, reason: Reason) {
     if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
         let receiver = connection.receiver();
         match move_incoming_back(connection, fd, &receiver) {
@@ -234,7 +253,6 @@ pub(crate) fn move_back(fd: i32, reason: Reason) {
         }
         connection.record.incoming.reason.store(u32::from(reason.number()), Ordering::Relaxed);
     }
-    restore_options(connection, fd);
 }
 
 /// `Ok(false)`: unread bytes could not be given back (the sender had overflowed to the kernel road); going on would lose them.
