@@ -7,7 +7,7 @@ const net = require('node:net');
 
 const [role, mode, portText] = process.argv.slice(2);
 const port = Number(portText);
-const until = Date.now() + 1000;
+const until = Date.now() + 1300;
 
 // Bytes that depend on the seed alone.
 function content(seed, length) {

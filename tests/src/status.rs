@@ -100,6 +100,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 #[derive(Debug, Default)]
 struct Seen {
     moved: Moved,
+    looks: u32,
     last: String,
 }
 
@@ -121,6 +122,7 @@ impl Sampler {
                 if let Some(status) = look(&words, user) {
                     let moved = status.moved();
                     let mut seen = sees.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.looks += 1;
                     seen.moved.one_way |= moved.one_way;
                     seen.moved.both_ways |= moved.both_ways;
                     if !status.connections.is_empty() {
@@ -140,7 +142,8 @@ impl Sampler {
 
     /// The last connections that it saw.
     pub(crate) fn last(&self) -> String {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("{} looks, the last that showed connections: {}", seen.looks, seen.last)
     }
 }
 
