@@ -30,19 +30,15 @@
 #include <unistd.h>
 
 enum { CHUNK = 200000, PERIOD = 1048573, WORKERS = 64, STALL_SECONDS = 15 };
-
-/* How an end does its two streams. */
-enum { THREADS, FORKED, EVENT_LOOP, WAYS };
-/* How a connection's two streams depend on each other. */
-enum { FREE_STREAMS, QUESTION_AND_ANSWER };
+enum { THREADS, FORKED, EVENT_LOOP, WAYS };   /* how an end does its two streams */
+enum { FREE_STREAMS, QUESTION_AND_ANSWER };   /* how a connection's two streams depend on each other */
 
 static unsigned char pattern[PERIOD + CHUNK];
 
-struct worker {
+static struct worker {
     volatile uint64_t seed, sent, received;
     volatile int busy, fd, way;
-};
-static struct worker *workers;
+} *workers;
 
 struct end {
     int fd, epoll;
@@ -51,8 +47,8 @@ struct end {
     uint64_t out, in;             /* bytes to send, to receive */
     uint64_t sent, received;      /* done */
     uint64_t out_from, in_from;   /* where in the pattern the streams begin */
-    struct worker *worker;
     uint64_t seed;
+    struct worker *worker;
 };
 
 static uint64_t next(uint64_t *random) {
@@ -172,11 +168,8 @@ static void check(struct end *e, const unsigned char *data, size_t size) {
 /* Sends up to `limit` more bytes by one call, waiting before or after as it comes. */
 static void send_some(struct end *e, uint64_t limit) {
     size_t size = size_of(e, limit);
-    int sure = 0, flags = 0;
-    if (below(e, 3) == 0) {
-        flags = MSG_DONTWAIT;
-        sure = below(e, 2) == 0 && wait_for(e, POLLOUT);
-    }
+    int flags = below(e, 3) == 0 ? MSG_DONTWAIT : 0;
+    int sure = flags && below(e, 2) == 0 && wait_for(e, POLLOUT);
     ssize_t n = send_once(e, size, flags);
     if (n < 0 && errno == EINTR) return;
     if (n < 0 && errno == EAGAIN) {
