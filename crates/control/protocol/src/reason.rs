@@ -26,7 +26,9 @@ macro_rules! reasons {
             $(#[doc = $sentence] pub const $name: Reason = Reason($number);)*
         }
         /// Every reason, in the order of its number.
-        pub const REASONS: &[Row] = &[$(Row { reason: Reason($number), code: $code, sentence: $sentence, advice: $advice, is_final: $is_final }),*];
+        pub const REASONS: &[Row] = &[$(
+            Row { reason: Reason($number), code: $code, sentence: $sentence, advice: $advice, is_final: $is_final }
+        ),*];
     };
 }
 
