@@ -52,7 +52,8 @@ pub(crate) fn all() -> std::io::Result<Report> {
 /// The tables that a process keeps open: its own, and after a fork those that it has from its parents. Processes that are not
 /// ours to look at, or that end meanwhile, have none.
 fn table_files(pid: i32) -> Vec<Result<(Identity, File), String>> {
-    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let entries =
+        std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
     entries
         .filter(|path| is_writable(path) && std::fs::read_link(path).is_ok_and(|link| is_table(link.as_os_str())))
         .filter_map(|path| open(&path).transpose())
