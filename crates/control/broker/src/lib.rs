@@ -5,8 +5,8 @@
 //! messages it answers; docs/control-protocol.md tells the whole conversation.
 //!
 //! One thread, one loop (`broker.rs`), which reads requests (`connection.rs`), lets `offers.rs` find and prove pairs by what
-//! `sight.rs` sees of their sockets (`duplicate.rs`), gives them slots (`links.rs`, `link.rs`), and listens at a place of which there is one
-//! (`seat.rs`).
+//! `sight.rs` sees of their sockets (`duplicate.rs`), gives them slots (`links.rs`, `link.rs`), and listens at a place of
+//! which there is one (`seat.rs`).
 
 mod broker;
 mod connection;
