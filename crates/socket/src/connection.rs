@@ -173,8 +173,11 @@ impl Connection {
     pub(crate) fn reset(&self, fd: i32, reason: Reason) {
         self.set(flag::BROKEN, true);
         self.forbid(reason);
-        self.record.outgoing.reason.store(u32::from(reason.number()), Ordering::Relaxed);
-        self.record.incoming.reason.store(u32::from(reason.number()), Ordering::Relaxed);
+        for direction in [&self.record.outgoing, &self.record.incoming] {
+            direction.reason.store(u32::from(reason.number()), Ordering::Relaxed);
+            // `vmmc status` shows a reason only beside the kernel road, which is all that is left of the connection.
+            direction.road.store(0, Ordering::Relaxed);
+        }
         // connect(AF_UNSPEC) resets a TCP connection at once, whoever else holds the socket.
         kernel::disconnect(fd);
     }
