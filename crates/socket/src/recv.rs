@@ -1,7 +1,7 @@
 //! Receiving: from the ring, from the kernel road, and the sleep between.
 use crate::connection::{Connection, ConnectionReceiver, flag};
 use crate::wait::hot;
-use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
+use crate::{Ending, arena, doorbell, end, pairing, roads, service, settings, spin, table};
 use std::io::IoSliceMut;
 use vmmc_os::{Errno, cancel, clock, kernel};
 use vmmc_protocol::record::count;
@@ -261,8 +261,9 @@ impl Call<'_, '_> {
                 Ok(n) => {
                     let data = receiver.from_kernel(room.get(..n).unwrap_or_default())?;
                     self.after_kernel(data);
-                    let more =
-                        data == 0 || self.flags & libc::MSG_WAITALL != 0 && self.done < self.wanted && self.may_wait();
+                    // What filled its piece may go on in the next one, or in the ring.
+                    let on = n == most || self.flags & libc::MSG_WAITALL != 0 && self.may_wait();
+                    let more = data == 0 || on && self.done < self.wanted;
                     Ok(if more { Step::Again } else { Step::Done(Ok(self.done)) })
                 }
                 Err(Errno(libc::EAGAIN))
@@ -341,7 +342,13 @@ impl Call<'_, '_> {
     /// Sleeps until the kernel has something for this socket; consumes nothing, so that any number of threads may.
     fn sleep(&mut self) -> Option<Result<usize, Errno>> {
         count(&self.connection.record.incoming.sleeps, 1);
-        match cancel::sleep(|| kernel::recv(self.fd, &mut [0], libc::MSG_PEEK)) {
+        // As the kernel's socket, ours outlives a close by another thread for as long as somebody sleeps in it.
+        self.connection.references.fetch_add(1, Ordering::AcqRel);
+        let slept = cancel::sleep(|| kernel::recv(self.fd, &mut [0], libc::MSG_PEEK));
+        if self.connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+            return Some(self.outlived(slept));
+        }
+        match slept {
             Ok(0) => self.ended = self.connection.recv.road() == Road::Vmmc,
             Ok(_) => self.woken = self.connection.recv.road() == Road::Vmmc,
             Err(error @ Errno(libc::EINTR | libc::EAGAIN)) => {
@@ -355,5 +362,18 @@ impl Call<'_, '_> {
             }
         }
         None
+    }
+
+    /// The last descriptor was closed while this call slept: what came for it is still delivered, and that is all.
+    fn outlived(&mut self, slept: Result<usize, Errno>) -> Result<usize, Errno> {
+        let alone = self.connection.recv_gate.alone(crate::process::id());
+        let taken = self.take(&self.connection.receiver());
+        drop(alone);
+        pairing::release(self.connection);
+        arena::give(self.connection);
+        match taken {
+            Ok(_) if self.done > 0 => Ok(self.done),
+            _ => slept.map(|_| 0),
+        }
     }
 }
