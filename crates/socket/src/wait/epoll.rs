@@ -73,6 +73,9 @@ impl Wait {
         if due && out.len() == 1 && self.ask_kernel(number, out, 0, Some(Duration::ZERO), None)? > 0 {
             return Ok(1);
         }
+        if due {
+            hot::cool_idle(self.number);
+        }
         let places = out.len() - usize::from(due && out.len() > 1);
         let found = self.collect(number, out.get_mut(..places).unwrap_or_default());
         if found == out.len() || !(due || only_looks && found == 0) {

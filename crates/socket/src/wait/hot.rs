@@ -13,6 +13,10 @@ use vmmc_sync::Ordering;
 pub(super) const HOT: u64 = 1 << 63;
 /// In a descriptor's watchers word: some set beyond the first 62 watches it.
 pub(super) const OTHERS: u64 = 1 << 62;
+/// A set with more hot members than this cools those that are idle; with fewer a look at them costs little.
+const HOT_MANY: usize = 96;
+/// So many are examined at once.
+const COOL_AT_ONCE: usize = 8;
 /// Sets within sets that are followed.
 const DEPTH_MAX: u32 = 5;
 
@@ -227,6 +231,39 @@ pub(super) fn arm_hot(number: usize) -> bool {
         }
         news |= !ready::on_ring(connection);
         cool(&mut set.members.hold(), fd);
+    }
+}
+
+/// A set that is never idle never sleeps, and would look for ever at every member that was once busy: now and then a few are
+/// examined, and those to which nothing has come since the last time are armed instead.
+pub(super) fn cool_idle(number: usize) {
+    let set = set::get(number);
+    let mut idle = [None; COOL_AT_ONCE];
+    let mut members = set.members.hold();
+    let count = members.hot.len();
+    if count <= HOT_MANY {
+        return;
+    }
+    for place in &mut idle {
+        members.hand = (members.hand + 1) % count;
+        let hand = members.hand;
+        let Some(fd) = members.hot.get(hand).copied() else { break };
+        if let Some(member) = members.by_fd.get_mut(&fd)
+            && let What::Socket(connection) = member.what
+            && ready::on_ring(connection)
+        {
+            let mark = connection.receiver().mark();
+            let is_idle = core::mem::replace(&mut member.seen, mark) == mark;
+            *place = (is_idle && !ready::has_news(connection)).then_some((fd, connection));
+        }
+    }
+    drop(members);
+    for (fd, connection) in idle.into_iter().flatten() {
+        if !ready::arm(connection, fd) {
+            cool(&mut set.members.hold(), fd);
+            // Another thread may have taken its doorbell away in between.
+            make_hot_after_report(connection, fd);
+        }
     }
 }
 

@@ -119,6 +119,7 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
         mark: None,
         out_due: true,
         is_hot: false,
+        seen: 0,
         reported: (0, 0),
     };
     members.by_fd.insert(fd, member);

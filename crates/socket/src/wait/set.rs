@@ -41,6 +41,8 @@ pub(super) struct Member {
     pub(super) out_due: bool,
     /// Stands in `hot`.
     pub(super) is_hot: bool,
+    /// What had come when the hand of [`super::hot::cool_idle`] last passed.
+    pub(super) seen: u64,
     /// The look that last reported it, and the place of that report.
     pub(super) reported: (u64, usize),
 }
@@ -64,6 +66,8 @@ pub(super) struct Members {
     pub(super) nested: Vec<i32>,
     /// Descriptors that refer to the set.
     pub(super) references: u32,
+    /// Where in `hot` the next one that may be idle stands.
+    pub(super) hand: usize,
     /// Number of the last look at the members.
     pub(super) look: u64,
     /// Where the next look at `hot` begins, so that nobody is always last.
@@ -93,6 +97,7 @@ impl Set {
             behind: Vec::new(),
             nested: Vec::new(),
             references: 0,
+            hand: 0,
             look: 0,
             turn: 0,
         };
