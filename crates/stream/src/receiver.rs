@@ -84,6 +84,13 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             || self.inbox.load(EPOCH) != self.state.epoch.get()
     }
 
+    /// As [`Receiver::has_news`], but for bytes alone: a move may have nothing behind it.
+    #[must_use]
+    #[inline]
+    pub fn has_bytes(&self) -> bool {
+        self.inbox.load(TAIL) & TAIL_MASK != self.state.head.get() || self.state.stash_len.get() != 0
+    }
+
     /// A value that changes whenever something has come: for edge-triggered reports. No gate needed.
     #[must_use]
     #[inline]

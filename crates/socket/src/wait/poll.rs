@@ -82,7 +82,8 @@ fn correct(fds: &mut [PollFd]) -> usize {
             let bits = ready::without_false_reset(connection, u32::from(entry.revents as u16));
             entry.revents = bits as i16 & (entry.events | always);
             let reported = entry.revents & READABLE != 0;
-            let readable = ready::has_news(connection) || reported && ready::readable(connection, entry.fd);
+            let readable = ready::has_bytes(connection)
+                || (reported || ready::has_news(connection)) && ready::readable(connection, entry.fd);
             set_readable(entry, readable);
         } else if let Some(set) = nested(entry) {
             let readable = hot::has_news(set) || entry.revents & READABLE != 0 && hot::is_ready(set, entry.fd);

@@ -18,7 +18,13 @@ pub(super) fn has_news(connection: &Connection) -> bool {
     connection.receiver().has_news() || connection.recv_error.load(Ordering::Relaxed) != 0
 }
 
-/// The kernel reported `fd` readable. Doorbells are taken away; what remains is the answer.
+/// Bytes, or a remembered error: a receive would not wait. No system call.
+#[inline]
+pub(super) fn has_bytes(connection: &Connection) -> bool {
+    connection.receiver().has_bytes() || connection.recv_error.load(Ordering::Relaxed) != 0
+}
+
+/// The kernel reported `fd` readable, or the sender has moved. Doorbells are taken away; what remains is the answer.
 pub(super) fn readable(connection: &'static Connection, fd: i32) -> bool {
     if !on_ring(connection) {
         return true;
@@ -59,7 +65,7 @@ fn after_doorbells(connection: &'static Connection, fd: i32) -> Result<Option<bo
             }
         }
     }
-    Ok(if has_news(connection) { Some(true) } else { None })
+    Ok(has_bytes(connection).then_some(true))
 }
 
 /// What the kernel says of `fd` now that no announced doorbell stands in its queue.
