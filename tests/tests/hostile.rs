@@ -20,7 +20,7 @@ const LOAD: &str = env!("CARGO_BIN_EXE_load");
 const HEALTHY: usize = 4;
 const ATTACKS: u64 = 300;
 /// The healthy connections live this long, and attacks are begun until shortly before.
-const MILLISECONDS: u64 = 14_000;
+const MILLISECONDS: u64 = 11_000;
 const PAIR_LIMIT: Duration = Duration::from_millis(600);
 /// How long the victim may take to be done with all that was done to it.
 const RECOVER_LIMIT: Duration = Duration::from_secs(10);
@@ -125,12 +125,14 @@ impl Hostile {
     }
 }
 
-/// An honest beginning: the victim echoes, until there have been enough calls for it to want VMMC.
-fn greet(port: u16) -> std::io::Result<(TcpStream, u64)> {
+/// An honest beginning: the victim echoes, until there have been enough calls for it to want VMMC. `load` echoes what follows a
+/// seed, and any other server the seed too.
+fn greet(port: u16, is_load: bool) -> std::io::Result<(TcpStream, u64)> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(&u64::MAX.to_le_bytes())?;
+    stream.read_exact(&mut [0; 8][..if is_load { 0 } else { 8 }])?;
     for _ in 0..4 {
         stream.write_all(b"hi")?;
         stream.read_exact(&mut [0; 2])?;
@@ -224,22 +226,42 @@ fn threads(victim: &Program) -> usize {
     std::fs::read_dir(format!("/proc/{}/task", victim.pid())).map_or(0, Iterator::count)
 }
 
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_secs());
+    let seed = std::env::var("VMMC_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(now);
+    println!("VMMC_TEST_SEED={seed}");
+    seed
+}
+
 fn drive(stage: &Stage, port: &str, milliseconds: u64, seed: u64) -> Program {
     let (count, milliseconds, seed) = (HEALTHY.to_string(), milliseconds.to_string(), seed.to_string());
     let words = [LOAD, "drive", port, &count, &milliseconds, &seed];
     stage.client(&words).limit(Duration::from_secs(60)).start()
 }
 
-/// Attacks one after another; what was seen of them.
-fn siege(stage: &Stage, victim: &mut Program, port: u16, seed: u64) -> (HashMap<&'static str, u32>, BTreeSet<String>) {
+/// The victim of a siege.
+struct Victim {
+    program: Program,
+    port: u16,
+    is_load: bool,
+}
+
+/// Attacks one after another until `limit`; what was seen of them.
+fn siege(
+    stage: &Stage,
+    victim: &mut Victim,
+    limit: Duration,
+    seed: u64,
+) -> (HashMap<&'static str, u32>, BTreeSet<String>) {
     let (mut hostile, mut outcomes, mut reasons) = (Hostile::new(stage), HashMap::new(), BTreeSet::new());
+    let Victim { program: victim, port, is_load } = victim;
     let began = Instant::now();
     for number in 0..ATTACKS {
-        if began.elapsed() > Duration::from_millis(MILLISECONDS - 2000) {
+        if began.elapsed() > limit {
             break;
         }
         let mut numbers = Numbers(seed.wrapping_add(number));
-        let greeted = greet(port);
+        let greeted = greet(*port, *is_load);
         assert!(victim.is_alive(), "seed {seed}, before attack {number}: the victim died:\n{}", victim.logs());
         let (mut stream, sent) = greeted.unwrap_or_else(|error| panic!("seed {seed}, attack {number}: {error}"));
         let Some(slot) = hostile.pair(number, &stream) else {
@@ -266,33 +288,55 @@ fn a_hostile_peer_hurts_only_its_own_connection() {
     if std::env::var("VMMC_TEST_ROADS").is_ok_and(|roads| roads == "kernel") {
         return;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_secs());
-    let seed = std::env::var("VMMC_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(now);
-    println!("VMMC_TEST_SEED={seed}");
+    let seed = seed();
     let stage = Stage::new("hostile", Ends::Both, None);
     let port = net::free_port();
     let text = port.to_string();
-    let mut victim = stage.server(&[LOAD, "serve", &text]).limit(Duration::from_secs(120)).start();
-    net::await_listener(&mut victim, port);
+    let program = stage.server(&[LOAD, "serve", &text]).limit(Duration::from_secs(120)).start();
+    let mut victim = Victim { program, port, is_load: true };
+    net::await_listener(&mut victim.program, port);
     let healthy = drive(&stage, &text, MILLISECONDS, seed);
     stage.await_both_ways(Duration::from_secs(10));
-    let (outcomes, reasons) = siege(&stage, &mut victim, port, seed);
+    let (outcomes, reasons) = siege(&stage, &mut victim, Duration::from_millis(MILLISECONDS - 2000), seed);
     println!("{outcomes:?}; reasons {reasons:?}");
     let healthy = healthy.finish();
     assert_eq!(healthy.stdout, "end\n".repeat(HEALTHY), "seed {seed}: healthy connections: {}", healthy.stderr);
     let began = Instant::now();
     // The main thread, the service thread, and nobody who serves a connection.
-    while threads(&victim) > 2 {
-        assert!(began.elapsed() < RECOVER_LIMIT, "seed {seed}: {} threads hang", threads(&victim) - 2);
+    while threads(&victim.program) > 2 {
+        assert!(began.elapsed() < RECOVER_LIMIT, "seed {seed}: {} threads hang", threads(&victim.program) - 2);
         sleep(Duration::from_millis(50));
     }
     let after = drive(&stage, &text, 500, seed + 1).finish();
     assert_eq!(after.stdout, "end\n".repeat(HEALTHY), "seed {seed}: after the attacks: {}", after.stderr);
-    assert!(victim.is_alive(), "seed {seed}: the victim died in the end");
+    assert!(victim.program.is_alive(), "seed {seed}: the victim died in the end");
     for seen in ["took the road", "reset"] {
         assert!(outcomes.contains_key(seen), "seed {seed}: never seen: {seen}; {outcomes:?}");
     }
     for reason in ["peer-lied", "stranger-byte"] {
         assert!(reasons.contains(reason), "seed {seed}: never noticed: {reason}; {reasons:?}");
+    }
+}
+
+/// Servers with one thread for all: a lie must not hold up the event loop.
+#[test]
+fn event_loops_go_on() {
+    if std::env::var("VMMC_TEST_ROADS").is_ok_and(|roads| roads == "kernel") {
+        return;
+    }
+    let seed = seed();
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/echo_server.py");
+    for mode in ["selectors", "poll", "asyncio"] {
+        let stage = Stage::new("hostile", Ends::Both, None);
+        let port = net::free_port();
+        let words = ["python3", server, mode, &port.to_string(), "-", "-"];
+        let program = stage.server(&words).limit(Duration::from_secs(60)).start();
+        let mut victim = Victim { program, port, is_load: false };
+        net::await_listener(&mut victim.program, port);
+        let (outcomes, _) = siege(&stage, &mut victim, Duration::from_secs(2), seed);
+        println!("{mode}: {outcomes:?}");
+        let greeted = greet(port, false);
+        assert!(greeted.is_ok(), "{mode}, seed {seed}, after the attacks: {greeted:?}\n{}", victim.program.logs());
+        assert!(outcomes.contains_key("took the road"), "{mode}, seed {seed}: {outcomes:?}");
     }
 }
