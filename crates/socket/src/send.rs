@@ -218,7 +218,9 @@ fn overflow(
         if rest.is_empty() {
             continue;
         }
-        match kernel_call(connection, fd, &[IoSlice::new(rest)], flags, among) {
+        // A call that has sent something says so, and raises no signal.
+        let quiet = if total > 0 { libc::MSG_NOSIGNAL } else { 0 };
+        match kernel_call(connection, fd, &[IoSlice::new(rest)], flags | quiet, among) {
             Ok(sent) => {
                 total += sent;
                 if sent < rest.len() {
