@@ -49,7 +49,10 @@ impl Chunks {
 
     /// The broker says that a link is closed; `None`: it is gone itself, and with it all of them.
     pub(crate) fn close(&mut self, link: Option<u64>) {
-        self.0.iter_mut().filter(|chunk| link.is_none_or(|link| chunk.link == link)).for_each(|chunk| chunk.closed = true);
+        self.0
+            .iter_mut()
+            .filter(|chunk| link.is_none_or(|link| chunk.link == link))
+            .for_each(|chunk| chunk.closed = true);
     }
 
     pub(crate) fn any_closed(&self) -> bool {

@@ -9,6 +9,8 @@ use vmmc_sync::{AtomicU32, Ordering};
 
 static ID: AtomicU32 = AtomicU32::new(0);
 static EXITING: AtomicU32 = AtomicU32::new(0);
+/// 1 while an exec is prepared.
+static ABOUT_TO_EXECUTE: AtomicU32 = AtomicU32::new(0);
 /// 1 between the preparations of an exec and the first sign that it has failed.
 static EXECUTING: AtomicU32 = AtomicU32::new(0);
 
@@ -99,6 +101,11 @@ pub fn after_fork_in_child() {
     service::forget_after_fork();
 }
 
+/// Whether this process is being replaced by another program, and not only starts one.
+pub(crate) fn is_about_to_execute() -> bool {
+    ABOUT_TO_EXECUTE.load(Ordering::Relaxed) != 0
+}
+
 fn is_inheritable(fd: i32) -> bool {
     kernel::fcntl(fd, libc::F_GETFD, 0).is_ok_and(|flags| flags as i32 & libc::FD_CLOEXEC == 0)
 }
@@ -110,7 +117,9 @@ pub fn before_exec() {
         return before_spawn();
     }
     outlive_exec();
+    ABOUT_TO_EXECUTE.store(1, Ordering::Relaxed);
     move_inheritable_back();
+    ABOUT_TO_EXECUTE.store(0, Ordering::Relaxed);
     each_socket(|fd, connection| {
         if !is_inheritable(fd) && connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             end::drain(connection, fd);

@@ -248,11 +248,19 @@ fn incoming_back(connection: &'static Connection, fd: i32, reason: Reason) {
         let receiver = connection.receiver();
         match move_incoming_back(connection, fd, &receiver) {
             Ok(true) => note_incoming(connection, fd),
+            Ok(false) if is_read_here(connection, reason) => {}
             Ok(false) => connection.reset(fd, reason),
             Err(lie) => drop(end::punish(connection, fd, lie)),
         }
         connection.record.incoming.reason.store(u32::from(reason.number()), Ordering::Relaxed);
     }
+}
+
+/// Unread bytes stayed in the ring, and that takes them from nobody: another program inherits the socket as well, but it
+/// is a process of ours that goes on reading.
+fn is_read_here(connection: &Connection, reason: Reason) -> bool {
+    reason == Reason::INHERITED
+        && (connection.references.load(Ordering::Relaxed) > 1 || !crate::process::is_about_to_execute())
 }
 
 /// `Ok(false)`: unread bytes could not be given back (the sender had overflowed to the kernel road); going on would lose them.
