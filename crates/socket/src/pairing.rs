@@ -41,6 +41,8 @@ fn weigh(connection: &'static Connection) {
 
 /// Whether a process other than this one holds the socket.
 pub(crate) fn held_elsewhere(connection: &'static Connection) -> bool {
+    // A dup by another thread must not be seen in the table and missed among the references.
+    let _counting = crate::process::counting();
     let references = connection.references.load(Ordering::Relaxed);
     if references == 1 {
         return false;
