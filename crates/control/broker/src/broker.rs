@@ -215,7 +215,7 @@ impl Broker {
         let [Some(one), Some(other)] = ends else { return };
         let outcome = if one.credentials.uid != other.credentials.uid {
             Err(Reason::POLICY)
-        } else if one.layout != other.layout {
+        } else if one.layout != other.layout || one.layout != Some(vmmc_protocol::slot::LAYOUT) {
             Err(Reason::VERSION)
         } else {
             let pids = [one.credentials.pid, other.credentials.pid];

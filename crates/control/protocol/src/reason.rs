@@ -54,7 +54,7 @@ reasons! {
     18 PEER_LIED "peer-lied" true "The other end wrote impossible values; the connection was reset." "Report it: the two libraries may not be of one version."
     19 STRANGER_BYTE "stranger-byte" true "A byte that nobody announced came over the kernel road; the connection was reset." "Somebody wrote to the socket past the library."
     20 POLICY "policy" true "Policy does not allow these two processes to be paired." "By default only processes of one user are paired."
-    21 VERSION "version" true "The two ends' libraries speak different versions." "Restart the older program."
+    21 VERSION "version" true "The two ends' libraries, or theirs and the broker's, speak different versions." "Restart the older program; end the broker if it is older than both (`vmmc doctor` shows its process)."
     22 RECEIVED_DESCRIPTOR "received-descriptor" true "The socket was inherited or received from another process." ""
     23 SANDBOXED "sandboxed" true "The process has sandboxed itself; nothing new is begun in it." ""
     24 DISABLED "disabled" true "The library was told to stay out (VMMC_DISABLE)." ""
