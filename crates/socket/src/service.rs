@@ -371,9 +371,8 @@ impl Service {
             return;
         };
         // A fork may have come between the offer and its answer, and the family have asked again since.
-        let is_wanted = |c: &&'static Connection| {
-            c.phase.load(Ordering::Relaxed) == phase::ASKED && !pairing::held_elsewhere(c)
-        };
+        let is_wanted =
+            |c: &&'static Connection| c.phase.load(Ordering::Relaxed) == phase::ASKED && !pairing::held_elsewhere(c);
         let Some(connection) = connection.filter(is_wanted) else {
             release(pairing.link, pairing.slot | if second { SECOND_SIDE } else { 0 });
             return;
