@@ -35,7 +35,7 @@ impl Wait {
         let waited = self.wait(out, timeout, sigmask);
         // What this thread leaves unarmed would not wake those that sleep on.
         if self.set.sleepers.load(Ordering::SeqCst) > 0 {
-            hot::arm_hot(self.number);
+            hot::arm_hot(self.number, &mut Vec::new());
         }
         waited
     }
@@ -281,7 +281,11 @@ impl Wait {
         registration::bring_all_up(&mut self.set.members.hold(), self.epfd);
         let left = if news { Some(Duration::ZERO) } else { deadline.left() };
         let found = self.ask_kernel(self.begin_look(), out, 0, left, sigmask);
-        drop(armed);
+        if matches!(found, Ok(1..)) && !news {
+            hot::reheat(armed);
+        } else {
+            drop(armed);
+        }
         found.map(|found| (found, news || deadline.left() != Some(Duration::ZERO)))
     }
 }

@@ -161,6 +161,14 @@ pub(super) struct Armed {
     pub(super) news: bool,
     number: usize,
     inner: Vec<usize>,
+    /// Members that are armed for this sleep and were busy before it.
+    cooled: Vec<(i32, &'static Connection)>,
+}
+
+impl Armed {
+    fn take_cooled(mut self) -> Vec<(i32, &'static Connection)> {
+        core::mem::take(&mut self.cooled)
+    }
 }
 
 impl Drop for Armed {
@@ -175,11 +183,12 @@ impl Drop for Armed {
 
 /// Before a sleep on the set: every hot member (also of sets within) asks for a doorbell.
 pub(super) fn arm(number: usize) -> Armed {
-    let mut armed = Armed { news: arm_one(number), number, inner: Vec::new() };
+    let mut cooled = Vec::new();
+    let mut armed = Armed { news: arm_one(number, &mut cooled), number, inner: Vec::new(), cooled };
     let mut level = inner_of(&[number]);
     for _ in 0..DEPTH_MAX {
         for inner in &level {
-            armed.news |= arm_one(*inner);
+            armed.news |= arm_one(*inner, &mut Vec::new());
         }
         armed.inner.extend_from_slice(&level);
         level = inner_of(&level);
@@ -187,9 +196,24 @@ pub(super) fn arm(number: usize) -> Armed {
     armed
 }
 
-fn arm_one(number: usize) -> bool {
+fn arm_one(number: usize, cooled: &mut Vec<(i32, &'static Connection)>) -> bool {
     set::get(number).sleepers.fetch_add(1, Ordering::SeqCst);
-    arm_hot(number)
+    arm_hot(number, cooled)
+}
+
+/// After a sleep that a report has ended: what was busy before it is likely to be so again, and need ring no more.
+pub(super) fn reheat(armed: Armed) {
+    for (fd, connection) in armed.take_cooled() {
+        let Some(watchers) = table::watchers(fd) else { continue };
+        let mut asleep = connection.references.load(Ordering::Relaxed) != 1;
+        each_watcher(watchers.load(Ordering::Acquire), |_, set| asleep |= set.sleepers.load(Ordering::SeqCst) > 0);
+        let alone = if asleep { None } else { connection.recv_gate.try_alone(crate::process::id()) };
+        let is_same = || table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection));
+        if let Some(_alone) = alone.filter(|_| is_same() && ready::on_ring(connection)) {
+            connection.receiver().disarm();
+            make_hot_after_report(connection, fd);
+        }
+    }
 }
 
 fn inner_of(numbers: &[usize]) -> Vec<usize> {
@@ -205,8 +229,8 @@ fn inner_sets(number: usize) -> Vec<usize> {
     members.nested.iter().filter_map(inner).collect()
 }
 
-/// Arms the hot members of one set. Those with news stay hot.
-pub(super) fn arm_hot(number: usize) -> bool {
+/// Arms the hot members of one set. Those with news stay hot. `cooled` gets those that were busy.
+pub(super) fn arm_hot(number: usize, cooled: &mut Vec<(i32, &'static Connection)>) -> bool {
     let set = set::get(number);
     let (mut news, mut at) = (false, 0);
     loop {
@@ -230,7 +254,15 @@ pub(super) fn arm_hot(number: usize) -> bool {
             continue;
         }
         news |= !ready::on_ring(connection);
-        cool(&mut set.members.hold(), fd);
+        let mark = connection.receiver().mark();
+        let mut members = set.members.hold();
+        if let Some(member) = members.by_fd.get_mut(&fd)
+            && core::mem::replace(&mut member.seen, mark) != mark
+            && cooled.len() < HOT_MANY
+        {
+            cooled.push((fd, connection));
+        }
+        cool(&mut members, fd);
     }
 }
 
