@@ -19,3 +19,8 @@ pub(crate) fn windows(own: u64, peer: u64, len: u64, bell: i32) -> (ShmExport, S
 pub(crate) fn ring_bell(bell: i32) {
     let _ = kernel::write(bell, &1u64.to_ne_bytes());
 }
+
+/// Takes an eventfd's rings away.
+pub(crate) fn clear_bell(bell: i32) {
+    let _ = kernel::read(bell, &mut [0; 8]);
+}

@@ -207,10 +207,10 @@ impl Service {
         let mut notified = false;
         for event in events.iter().take(ready) {
             match event.u64 {
-                WAKE => clear_bell(WAKE_FD.load(Ordering::Relaxed) as i32),
+                WAKE => link::clear_bell(WAKE_FD.load(Ordering::Relaxed) as i32),
                 BROKER => self.hear(),
                 bell => {
-                    clear_bell(bell as i32);
+                    link::clear_bell(bell as i32);
                     notified = true;
                 }
             }
@@ -420,10 +420,6 @@ fn refused(connection: &'static Connection, reason: Reason) {
     let next = if reason.row().is_final { phase::REFUSED } else { phase::NONE };
     let _ = connection.phase.compare_exchange(phase::ASKED, next, Ordering::Relaxed, Ordering::Relaxed);
     connection.object(reason);
-}
-
-fn clear_bell(fd: i32) {
-    let _ = kernel::read(fd, &mut [0; 8]);
 }
 
 fn each_connection(mut visit: impl FnMut(&'static Connection, i32)) {
