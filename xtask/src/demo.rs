@@ -91,7 +91,7 @@ fn measure(stage: &Stage, over_vmmc: bool) -> Result<Rates> {
         Owned(stage.guest(over_vmmc, &words).stdout(Stdio::piped()).spawn().context("cannot start redis-benchmark")?);
     if over_vmmc {
         sleep(Duration::from_millis(700));
-        let status = command::output(stage.command("status").arg("status"));
+        let status = command::output(stage.command("status").args(["status", "--pid", &server.0.id().to_string()]));
         println!(
             "{}",
             status.map_or_else(|error| format!("   {error:#}"), |status| first_lines(&status, STATUS_LINES))
