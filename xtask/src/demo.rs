@@ -57,7 +57,7 @@ fn show(stage: &Stage) -> Result<()> {
     }
     if let Some(load) = busy() {
         println!(
-            "\nOther programs kept this machine busy (load {load}): on a quiet one both rates and the ratio are higher."
+            "\nOther programs kept this machine busy (load {load}): these numbers say little; try again when it is quiet."
         );
     }
     println!("\nTry next (put target/release on your PATH):");
