@@ -65,7 +65,7 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
             return Ok(0);
         }
         let mut room = self.room()?;
-        if src.len() > room && self.state.window.get() < self.state.capacity.get() {
+        if (src.len() > room || self.state.narrow.get() != 0) && self.state.window.get() < self.state.capacity.get() {
             room = self.widen(src.len(), room);
         }
         if src.len() <= INLINE_MAX && self.state.credit.get() == self.state.tail.get() && src.len() <= room {
