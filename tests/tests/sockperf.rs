@@ -19,12 +19,16 @@ fn sockperf(stage: &Stage, mode: &str, more: &[&str]) -> String {
 
 #[test]
 fn ping_pong_with_checked_content() {
-    compare("sockperf", |stage| sockperf(stage, "ping-pong", &["--msg-size", "64", "--data-integrity"]));
+    compare("sockperf", |stage| {
+        sockperf(stage, "ping-pong", &["--msg-size", "64", "--mps", "20000", "--data-integrity"])
+    });
 }
 
 #[test]
 fn ping_pong_of_larger_messages() {
-    compare("sockperf-large", |stage| sockperf(stage, "ping-pong", &["--msg-size", "8000", "--data-integrity"]));
+    compare("sockperf-large", |stage| {
+        sockperf(stage, "ping-pong", &["--msg-size", "8000", "--mps", "20000", "--data-integrity"])
+    });
 }
 
 #[test]

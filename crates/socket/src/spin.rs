@@ -8,44 +8,73 @@ use vmmc_sync::{AtomicU32, Ordering, spin_loop};
 const LEAST_MICROS: u32 = 5;
 /// After so many waits that did not pay, one spins for the whole budget again.
 const PROBE_EVERY: u32 = 16;
+/// So many connections at most lengthen a spin that takes their doorbells' place.
+const ARMED_COUNTED: usize = 4;
 /// Looks between two glances at the clock; the first looks need no clock at all.
 const LOOKS: u32 = 64;
 /// Looks before the first yield: a peer on another processor answers within this.
 const LOOKS_BEFORE_YIELD: u32 = 512;
 
 /// Spins until `look` says yes (`true`) or the budget kept in `memory` is spent. `memory` learns from the outcome.
-///
 #[inline]
 pub(crate) fn until(memory: &AtomicU32, mut look: impl FnMut() -> bool) -> bool {
     if look() {
         return true;
     }
-    let budget = budget(memory);
+    let most = settings::spin_max_micros();
+    let budget = budget(memory, most);
     if budget == 0 {
         return false;
     }
     let paid = spin(settings::ticks(budget), &mut look);
-    learn(memory, budget, paid);
+    learn(memory, budget, most, paid);
     paid
 }
 
-/// Whether spinning has lately paid enough to be tried again now.
-pub(crate) fn is_worth_it(memory: &AtomicU32) -> bool {
-    settings::spin_is_fixed() || memory.load(Ordering::Relaxed) & 0xffff > LEAST_MICROS
+/// What one wait on many things may spin, in slices between which it looks at other things.
+#[derive(Debug)]
+pub(crate) struct Budget<'a> {
+    memory: &'a AtomicU32,
+    most: u32,
+    granted: u32,
+    left: u32,
 }
 
-/// As [`until`], for one slice of a wait that looks at other things in between.
-pub(crate) fn at_most_learnt(memory: &AtomicU32, micros: u32, mut look: impl FnMut() -> bool) -> bool {
-    if look() {
-        return true;
+impl<'a> Budget<'a> {
+    /// A sleep costs a doorbell for each of the `armed` connections that it would arm, so the more there are the longer a
+    /// spin may take their place.
+    pub(crate) fn grant(memory: &'a AtomicU32, armed: usize) -> Self {
+        let most = settings::spin_max_micros().saturating_mul(armed.clamp(1, ARMED_COUNTED) as u32);
+        let granted = if settings::spin_is_fixed() { settings::spin_max_micros() } else { budget(memory, most) };
+        Self { memory, most, granted, left: granted }
     }
-    let budget = budget(memory);
-    if budget == 0 {
-        return false;
+
+    /// Spins for one slice, if anything is left. `true`: `look` said yes.
+    pub(crate) fn slice(&mut self, micros: u32, mut look: impl FnMut() -> bool) -> bool {
+        let slice = self.left.min(micros);
+        self.left -= slice;
+        let paid = look() || slice > 0 && spin(settings::ticks(slice), &mut look);
+        if paid && slice > 0 {
+            self.learn(true);
+        }
+        paid
     }
-    let paid = spin(settings::ticks(budget.min(micros)), &mut look);
-    learn(memory, budget, paid);
-    paid
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The wait goes to sleep all the same.
+    pub(crate) fn failed(&mut self) {
+        self.learn(false);
+    }
+
+    fn learn(&mut self, paid: bool) {
+        if self.granted > 0 {
+            learn(self.memory, self.granted, self.most, paid);
+        }
+        (self.granted, self.left) = (0, 0);
+    }
 }
 
 /// Spins at most `micros` microseconds, whatever was learnt.
@@ -76,8 +105,7 @@ fn spin(ticks: u64, look: &mut impl FnMut() -> bool) -> bool {
 
 /// Microseconds that the next wait may spin. The budget stands in the memory's low half, the waits since it was last
 /// whole in the upper one.
-fn budget(memory: &AtomicU32) -> u32 {
-    let most = settings::spin_max_micros();
+fn budget(memory: &AtomicU32, most: u32) -> u32 {
     if settings::spin_is_fixed() || most <= LEAST_MICROS {
         return most;
     }
@@ -87,11 +115,10 @@ fn budget(memory: &AtomicU32) -> u32 {
     if micros == 0 || waits >= PROBE_EVERY { most } else { micros.min(most) }
 }
 
-fn learn(memory: &AtomicU32, budget: u32, paid: bool) {
-    let most = settings::spin_max_micros();
+fn learn(memory: &AtomicU32, budget: u32, most: u32, paid: bool) {
     let waits = memory.load(Ordering::Relaxed) >> 16;
     let word = match (paid, waits) {
-        (true, _) => (budget * 2).clamp(LEAST_MICROS, most.clamp(LEAST_MICROS, 0xffff)),
+        (true, _) => budget.saturating_mul(2).clamp(LEAST_MICROS, most.clamp(LEAST_MICROS, 0xffff)),
         (false, PROBE_EVERY..) => LEAST_MICROS,
         (false, waits) => (waits + 1) << 16 | (budget / 2).clamp(LEAST_MICROS, 0xffff),
     };

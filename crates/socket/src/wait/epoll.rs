@@ -43,21 +43,21 @@ impl Wait {
     fn wait(&self, out: &mut [EpollEvent], timeout: Option<Duration>, sigmask: Option<u64>) -> Result<usize, Errno> {
         let deadline = Deadline::after(timeout);
         let only_looks = timeout == Some(Duration::ZERO);
-        let mut budget = settings::spin_max_micros();
+        let mut budget = None;
         loop {
-            let any_hot = hot::is_any(self.number);
+            let hot = hot::count(self.number);
+            let any_hot = hot > 0;
             let found = if any_hot || only_looks { self.look(out, only_looks)? } else { 0 };
             if found > 0 || only_looks {
                 return Ok(found);
             }
-            if budget > 0 && any_hot && self.set.sleepers.load(Ordering::Relaxed) == 0 {
-                let slice = budget.min(KERNEL_LOOK_MICROS);
-                budget -= slice;
-                if spin::at_most_learnt(&self.set.spin, slice, || hot::has_news(self.number))
-                    || budget > 0 && spin::is_worth_it(&self.set.spin)
-                {
-                    continue;
-                }
+            let budget = budget.get_or_insert_with(|| spin::Budget::grant(&self.set.spin, hot));
+            let may_spin = any_hot && self.set.sleepers.load(Ordering::Relaxed) == 0;
+            if may_spin && (budget.slice(KERNEL_LOOK_MICROS, || hot::has_news(self.number)) || !budget.is_spent()) {
+                continue;
+            }
+            if may_spin {
+                budget.failed();
             }
             let (found, in_time) = self.sleep(out, deadline, sigmask)?;
             if found > 0 || !in_time {

@@ -118,10 +118,10 @@ fn set_has_news(number: usize, depth: u32) -> bool {
     inner_sets(number).into_iter().any(|inner| set_has_news(inner, depth + 1))
 }
 
-/// Whether the set has members that are looked at here.
-pub(super) fn is_any(number: usize) -> bool {
+/// How many members are looked at here.
+pub(super) fn count(number: usize) -> usize {
     let members = set::get(number).members.hold();
-    !(members.hot.is_empty() && members.nested.is_empty())
+    members.hot.len() + members.nested.len()
 }
 
 /// What a hot member would report now: no system call.

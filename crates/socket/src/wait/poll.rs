@@ -1,7 +1,7 @@
 //! `poll` and `ppoll`.
 use super::{Deadline, KERNEL_LOOK_MICROS, hot, ready};
 use crate::connection::Connection;
-use crate::{Ending, settings, spin, table};
+use crate::{Ending, spin, table};
 use std::time::Duration;
 use vmmc_os::{Errno, PollFd, cancel, kernel};
 use vmmc_sync::AtomicU32;
@@ -46,24 +46,19 @@ fn has_news(entry: &PollFd) -> bool {
 /// The wait that poll and select share.
 pub(super) fn wait(fds: &mut [PollFd], timeout: Option<Duration>, sigmask: Option<u64>) -> Result<usize, Errno> {
     let deadline = Deadline::after(timeout);
-    let mut budget = settings::spin_max_micros();
+    let mut budget = spin::Budget::grant(&SPIN, 1);
     loop {
         let found = look(fds)?;
         if found > 0 || timeout == Some(Duration::ZERO) {
             return Ok(found);
         }
-        if budget > 0 {
-            let slice = budget.min(KERNEL_LOOK_MICROS);
-            budget -= slice;
-            if spin::at_most_learnt(&SPIN, slice, || fds.iter().any(has_news)) {
-                continue;
-            }
+        if budget.slice(KERNEL_LOOK_MICROS, || fds.iter().any(has_news)) || !budget.is_spent() {
+            continue;
         }
-        if budget == 0 || !spin::is_worth_it(&SPIN) {
-            let asleep = sleep(fds, deadline, sigmask)?;
-            if asleep == 0 && deadline.left() == Some(Duration::ZERO) {
-                return Ok(0);
-            }
+        budget.failed();
+        let asleep = sleep(fds, deadline, sigmask)?;
+        if asleep == 0 && deadline.left() == Some(Duration::ZERO) {
+            return Ok(0);
         }
     }
 }
