@@ -212,7 +212,7 @@ impl Wait {
         if matches!(member.what, What::Other) {
             return Some(event);
         }
-        if !member.enabled {
+        if !member.enabled || member.removed {
             return None;
         }
         let asked = asked(member);
@@ -268,6 +268,7 @@ impl Wait {
         if let Some(member) = members.by_fd.get(&fd)
             && member.has(libc::EPOLLONESHOT)
             && member.enabled
+            && !member.removed
         {
             let event = EpollEvent { events: member.kernel.0, u64: member.kernel.1 };
             let _ = kernel::epoll_ctl(self.epfd, libc::EPOLL_CTL_MOD, fd, Some(event));

@@ -127,7 +127,7 @@ pub(super) fn count(number: usize) -> usize {
 /// What a hot member would report now: no system call.
 #[inline]
 pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
-    if !member.enabled || !ready::on_ring(connection) {
+    if !member.enabled || member.removed || !ready::on_ring(connection) {
         return 0;
     }
     let edge = member.has(libc::EPOLLET);

@@ -18,7 +18,7 @@ pub fn epoll_made(epfd: i32) {
         if !set.in_use.swap(true, Ordering::AcqRel) {
             let mut members = set.members.hold();
             members.clear();
-            members.references = 1;
+            (members.epfd, members.references) = (epfd, 1);
             set.accelerated.store(false, Ordering::Relaxed);
             set.sleepers.store(0, Ordering::Relaxed);
             table::set_epoll(epfd, number);
@@ -63,7 +63,12 @@ pub(crate) fn forget(fd: i32) {
     let mut is_member = false;
     hot::each_watcher(watchers.swap(0, Ordering::AcqRel), |_, set| {
         // In a handler of the thread that is at work on the set the member stays; whatever gets its number replaces it.
-        is_member |= !set.members.is_own() && set.members.hold().take(fd).is_some();
+        if !set.members.is_own() {
+            let mut members = set.members.hold();
+            let epfd = members.epfd;
+            bring_removal_up(&mut members, epfd, fd);
+            is_member |= members.take(fd).is_some();
+        }
     });
     if is_member
         && let Some(connection) = table::lookup(fd)
@@ -96,6 +101,7 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
     if let Some(ending) = change_hot(&mut members, op, fd, event) {
         return ending;
     }
+    bring_removal_up(&mut members, epfd, fd);
     if let Err(error) = kernel::epoll_ctl(epfd, op, fd, event) {
         return Ending::Failed(error);
     }
@@ -115,6 +121,7 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
         events: event.events,
         data: event.u64,
         kernel: (event.events, event.u64),
+        removed: false,
         enabled: true,
         mark: None,
         out_due: true,
@@ -147,28 +154,49 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
 }
 
 /// A change that the kernel need not hear of now: the member is hot, so its events are looked for here. `None`: it must.
-/// A removal it must: the program frees what the data stand for.
+/// The program may free what the data stand for once it has removed a member: until the kernel has heard of the removal,
+/// its reports of the member are dropped here.
 fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>) -> Option<Ending> {
+    let alone = members.references == 1;
     let member = members.by_fd.get_mut(&fd)?;
-    let (What::Socket(connection), libc::EPOLL_CTL_MOD, Some(event)) = (member.what, op, event) else { return None };
+    let What::Socket(connection) = member.what else { return None };
     let plain = |events: u32| events & (libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 == 0;
     if !member.is_hot || !ready::on_ring(connection) || connection.send.road() != Road::Vmmc {
         return None;
     }
-    if !plain(member.events) || !plain(event.events) {
+    if !plain(member.events) || event.is_some_and(|event| !plain(event.events)) {
         return None;
     }
-    (member.events, member.data) = (event.events, event.u64);
-    (member.enabled, member.mark, member.out_due) = (true, None, true);
+    match (op, event) {
+        (libc::EPOLL_CTL_DEL, _) if alone && !member.removed => member.removed = true,
+        (libc::EPOLL_CTL_ADD, Some(event)) if member.removed => renew(member, event),
+        (libc::EPOLL_CTL_MOD, Some(event)) if !member.removed => renew(member, event),
+        _ => return None,
+    }
     if !members.behind.contains(&fd) {
         members.behind.push(fd);
     }
     Some(Ending::Handled(0))
 }
 
+/// The registration is as the application makes it now: whatever it reported before, it reports anew.
+fn renew(member: &mut Member, event: EpollEvent) {
+    (member.events, member.data) = (event.events, event.u64);
+    (member.removed, member.enabled, member.mark, member.out_due) = (false, true, None, true);
+}
+
+/// Tells the kernel of a removal that it has not heard of.
+fn bring_removal_up(members: &mut Members, epfd: i32, fd: i32) {
+    if members.by_fd.get(&fd).is_some_and(|member| member.removed) {
+        let _ = kernel::epoll_ctl(epfd, libc::EPOLL_CTL_DEL, fd, None);
+        members.take(fd);
+    }
+}
+
 /// Tells the kernel what one member has become.
 fn bring_up(members: &mut Members, epfd: i32, fd: i32) {
     members.behind.retain(|behind| *behind != fd);
+    bring_removal_up(members, epfd, fd);
     let Some(member) = members.by_fd.get(&fd).copied() else { return };
     if member.kernel != (member.events, member.data) {
         let event = EpollEvent { events: member.events, u64: member.data };

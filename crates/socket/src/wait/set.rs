@@ -33,6 +33,8 @@ pub(super) struct Member {
     pub(super) data: u64,
     /// As the kernel knows it, if it does: behind while a change was not worth a call.
     pub(super) kernel: (u32, u64),
+    /// Removed by the application; the kernel hears of it before a sleep, and until then its reports say nothing.
+    pub(super) removed: bool,
     /// False once a one-shot registration has been reported.
     pub(super) enabled: bool,
     /// Edge-triggered: what had come when it was last reported.
@@ -64,6 +66,8 @@ pub(super) struct Members {
     pub(super) behind: Vec<i32>,
     /// Members that are sets.
     pub(super) nested: Vec<i32>,
+    /// The set's own descriptor; it alone refers to the set while `references` is 1.
+    pub(super) epfd: i32,
     /// Descriptors that refer to the set.
     pub(super) references: u32,
     /// Where in `hot` the next one that may be idle stands.
@@ -96,6 +100,7 @@ impl Set {
             hot: Vec::new(),
             behind: Vec::new(),
             nested: Vec::new(),
+            epfd: -1,
             references: 0,
             hand: 0,
             look: 0,
