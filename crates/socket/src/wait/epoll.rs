@@ -239,7 +239,8 @@ impl Wait {
             return None;
         }
         let mut members = self.set.members.hold();
-        let member = members.by_fd.get_mut(&fd)?;
+        // Another thread may have reported it, or removed it, meanwhile.
+        let member = members.by_fd.get_mut(&fd).filter(|member| member.enabled && !member.removed)?;
         if let What::Socket(connection) = member.what {
             if member.has(libc::EPOLLET) && ready::on_ring(connection) {
                 bits = new_edges(member, connection, bits);
