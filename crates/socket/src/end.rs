@@ -1,16 +1,14 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, flag};
 use crate::{arena, doorbell, pairing, table};
-use vmmc_os::{Errno, PollFd, kernel};
+use vmmc_os::{Errno, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
 
 /// Whether the kernel knows that the peer sends no more, or that the connection is gone. One system call.
 pub(crate) fn kernel_says_ended(fd: i32) -> bool {
-    let mut poll = [PollFd { fd, events: libc::POLLRDHUP, revents: 0 }];
-    let _ = kernel::poll(&mut poll, Some(std::time::Duration::ZERO), None);
-    poll[0].revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+    kernel::events_now(fd, libc::POLLRDHUP) & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
 }
 
 /// The peer lied: the connection is reset; the error that the application sees.

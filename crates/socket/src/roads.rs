@@ -20,31 +20,30 @@ const CATCH_UP_EVERY: u64 = 32;
 const MOVE_BACK_ROUNDS: u32 = 20_000;
 const ROUND_MICROS: u32 = 100;
 
-/// Whether the bytes that we counted are the bytes that the kernel counted. `None`: they change under our eyes.
-fn sent_agrees(connection: &Connection, fd: i32) -> Option<bool> {
+/// The kernel's counts together with the bytes in one of its queues, of one instant. `None`: they change under our eyes.
+fn counts_with_queue(fd: i32, queue: u64) -> Option<(kernel::TcpCounts, u64)> {
     for _ in 0..4 {
         let before = kernel::tcp_counts(fd).ok()?;
-        let queued = kernel::ioctl_int(fd, libc::TIOCOUTQ).ok()?;
+        let queued = kernel::ioctl_int(fd, queue).ok()?;
         let after = kernel::tcp_counts(fd).ok()?;
         if before == after {
-            let syn = u64::from(connection.has(flag::ACTIVE));
-            let kernel = after.acked.wrapping_add(queued as u64).wrapping_sub(syn);
-            return Some(kernel == connection.send.kernel_bytes());
+            return Some((after, queued as u64));
         }
     }
     None
 }
 
+/// Whether the bytes that we counted are the bytes that the kernel counted.
+fn sent_agrees(connection: &Connection, fd: i32) -> Option<bool> {
+    let (counts, queued) = counts_with_queue(fd, libc::TIOCOUTQ)?;
+    let syn = u64::from(connection.has(flag::ACTIVE));
+    Some(counts.acked.wrapping_add(queued).wrapping_sub(syn) == connection.send.kernel_bytes())
+}
+
+/// As [`sent_agrees`], for what came in.
 fn received_agrees(connection: &Connection, fd: i32) -> Option<bool> {
-    for _ in 0..4 {
-        let before = kernel::tcp_counts(fd).ok()?;
-        let queued = kernel::ioctl_int(fd, libc::FIONREAD).ok()?;
-        let after = kernel::tcp_counts(fd).ok()?;
-        if before == after {
-            return Some(after.received.wrapping_sub(queued as u64) == connection.recv.kernel_bytes());
-        }
-    }
-    None
+    let (counts, queued) = counts_with_queue(fd, libc::FIONREAD)?;
+    Some(counts.received.wrapping_sub(queued) == connection.recv.kernel_bytes())
 }
 
 /// Whether this end can say that it honours a switch: it receives through intercepted calls, and the counts agree.

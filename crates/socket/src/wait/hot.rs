@@ -4,8 +4,7 @@ use super::ready;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use crate::connection::Connection;
 use crate::{link, table};
-use std::time::Duration;
-use vmmc_os::{PollFd, kernel};
+use vmmc_os::kernel;
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -324,13 +323,9 @@ pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
             return true;
         }
     }
-    let mut poll = [PollFd { fd: epfd, events: libc::POLLIN, revents: 0 }];
-    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
-    poll[0].revents != 0
+    kernel::events_now(epfd, libc::POLLIN) != 0
 }
 
 fn drop_doorbells(connection: &'static Connection, fd: i32) -> bool {
-    let mut poll = [PollFd { fd, events: libc::POLLIN, revents: 0 }];
-    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
-    poll[0].revents != 0 && ready::readable(connection, fd)
+    kernel::events_now(fd, libc::POLLIN) != 0 && ready::readable(connection, fd)
 }

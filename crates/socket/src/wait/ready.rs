@@ -1,8 +1,7 @@
 //! Whether a connection whose incoming road is VMMC is readable, once the kernel has reported something on it.
 use crate::connection::{Connection, flag};
 use crate::{doorbell, end, roads, service};
-use std::time::Duration;
-use vmmc_os::{PollFd, kernel};
+use vmmc_os::kernel;
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
 
@@ -70,16 +69,12 @@ fn after_doorbells(connection: &'static Connection, fd: i32) -> Result<Option<bo
 
 /// What the kernel says of `fd` now that no announced doorbell stands in its queue.
 fn kernel_readable(fd: i32) -> bool {
-    let mut poll = [PollFd { fd, events: libc::POLLIN | libc::POLLRDHUP, revents: 0 }];
-    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
-    poll[0].revents != 0
+    kernel::events_now(fd, libc::POLLIN | libc::POLLRDHUP) != 0
 }
 
 /// What the kernel says of the connection's end, by epoll's and poll's common bits.
 pub(super) fn end_bits(connection: &Connection, fd: i32) -> u32 {
-    let mut poll = [PollFd { fd, events: libc::POLLRDHUP, revents: 0 }];
-    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
-    without_false_reset(connection, poll[0].revents as u16 as u32)
+    without_false_reset(connection, kernel::events_now(fd, libc::POLLRDHUP) as u16 as u32)
 }
 
 /// A peer that ended with a doorbell of ours unread makes the kernel report an error where it would have reported the end

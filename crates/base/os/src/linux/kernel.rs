@@ -143,6 +143,12 @@ pub fn poll(fds: &mut [libc::pollfd], timeout: Option<core::time::Duration>, sig
     // SAFETY: the slice, the time and the mask live until the call returns; 8 is the size of the kernel's signal set.
     unsafe { call!(SYS_ppoll, fds.as_mut_ptr(), fds.len(), limit, mask, 8) }
 }
+/// What ppoll(2) reports of one descriptor now, without waiting; 0 if the call fails.
+pub fn events_now(fd: i32, events: i16) -> i16 {
+    let mut fds = [libc::pollfd { fd, events, revents: 0 }];
+    let _ = poll(&mut fds, Some(core::time::Duration::ZERO), None);
+    fds[0].revents
+}
 /// pselect6(2) on sets given as words; null sets are empty slices.
 pub fn select(
     nfds: i32,
