@@ -1,6 +1,6 @@
 //! Doorbells: one byte on the kernel road that wakes whoever sleeps there, and their disposal.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender};
-use vmmc_os::{Errno, kernel};
+use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::record::count;
 use vmmc_stream::Lie;
 use vmmc_sync::Ordering;
@@ -8,13 +8,13 @@ use vmmc_sync::Ordering;
 /// Rings. The send gate is held. An error that the kernel reports here is kept for the application's next call.
 pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) {
     sender.ringing();
-    match kernel::send(fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) {
+    match kernel::send(fd, &[0], abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL) {
         Ok(1) => count(&connection.record.outgoing.doorbells, 1),
         Ok(_) => sender.not_rung(),
         Err(Errno(error)) => {
             sender.not_rung();
             // A full kernel buffer means unread bytes at the peer: it is awake already.
-            if error != libc::EAGAIN && error != libc::EPIPE && error != libc::EINTR {
+            if error != abi::EAGAIN && error != abi::EPIPE && error != abi::EINTR {
                 connection.send_error.store(error as u32, Ordering::Relaxed);
             }
         }
@@ -34,7 +34,7 @@ pub(crate) fn drain(
     while left > 0 {
         let want = left.min(scratch.len());
         let Some(buf) = scratch.get_mut(..want) else { return Ok(false) };
-        match kernel::recv(fd, buf, libc::MSG_DONTWAIT) {
+        match kernel::recv(fd, buf, abi::MSG_DONTWAIT) {
             Ok(0) => return Ok(true),
             Ok(n) => {
                 count(&connection.record.incoming.doorbells, n as u64);
@@ -42,7 +42,7 @@ pub(crate) fn drain(
                 left -= n.min(left);
             }
             Err(Errno(error)) => {
-                if error != libc::EAGAIN && error != libc::EINTR {
+                if error != abi::EAGAIN && error != abi::EINTR {
                     connection.recv_error.store(error as u32, Ordering::Relaxed);
                 }
                 return Ok(false);

@@ -1,14 +1,14 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, flag};
 use crate::{arena, doorbell, pairing, table};
-use vmmc_os::{Errno, kernel};
+use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
 
 /// Whether the kernel knows that the peer sends no more, or that the connection is gone. One system call.
 pub(crate) fn kernel_says_ended(fd: i32) -> bool {
-    kernel::events_now(fd, libc::POLLRDHUP) & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+    kernel::events_now(fd, abi::POLLRDHUP) & (abi::POLLRDHUP | abi::POLLHUP | abi::POLLERR) != 0
 }
 
 /// The peer lied: the connection is reset; the error that the application sees.
@@ -18,13 +18,13 @@ pub(crate) fn punish(connection: &Connection, fd: i32, lie: Lie) -> Errno {
         Lie::StrangerByte => Reason::STRANGER_BYTE,
     };
     connection.reset(fd, reason);
-    Errno(libc::ECONNRESET)
+    Errno(abi::ECONNRESET)
 }
 
 /// What a receive returns when the kernel said `error` and the ring is empty. A peer whose process ended with a doorbell
 /// of ours unread makes the kernel say "reset" where it would have said "end of stream" without us: then it is the latter.
 pub(crate) fn received_error(connection: &Connection, error: Errno) -> Result<usize, Errno> {
-    if error.0 == libc::ECONNRESET && is_false_reset(connection) {
+    if error.0 == abi::ECONNRESET && is_false_reset(connection) {
         connection.set(flag::PEER_FINISHED, true);
         return Ok(0);
     }
@@ -68,7 +68,7 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
     if unread {
         // What the kernel does when bytes lie unread: the peer gets a reset.
         let [a, b, c, d] = 1i32.to_ne_bytes();
-        let _ = kernel::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &[a, b, c, d, 0, 0, 0, 0]);
+        let _ = kernel::setsockopt(fd, abi::SOL_SOCKET, abi::SO_LINGER, &[a, b, c, d, 0, 0, 0, 0]);
     }
     if connection.is_paired() {
         connection.sender().hint_end(unread || closes_with_reset(fd));
@@ -78,7 +78,7 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
 /// SO_LINGER on, with no time: the program wants its close to be a reset.
 fn closes_with_reset(fd: i32) -> bool {
     let mut linger = [0u8; 8];
-    kernel::getsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut linger).is_ok() && linger == [1, 0, 0, 0, 0, 0, 0, 0]
+    kernel::getsockopt(fd, abi::SOL_SOCKET, abi::SO_LINGER, &mut linger).is_ok() && linger == [1, 0, 0, 0, 0, 0, 0, 0]
 }
 
 /// Before `connect(AF_UNSPEC)`: the peer is to see the reset that the kernel sends.

@@ -2,7 +2,7 @@
 use crate::connection::{Connection, flag, kind, phase};
 use crate::wait::registration;
 use crate::{Ending, arena, end, pairing, process, roads, settings, table};
-use vmmc_os::{Errno, kernel};
+use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_sync::Ordering;
 
@@ -59,13 +59,13 @@ fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
 }
 
 fn nonblocking_flag(flags: i32) -> u32 {
-    if flags & libc::SOCK_NONBLOCK != 0 { flag::NONBLOCKING } else { 0 }
+    if flags & abi::SOCK_NONBLOCK != 0 { flag::NONBLOCKING } else { 0 }
 }
 
 /// `socket()` returned `fd`. `kind` with SOCK_NONBLOCK/SOCK_CLOEXEC.
 pub fn opened(fd: i32, domain: i32, kind: i32, protocol: i32) {
-    let stream = kind & 0xf == libc::SOCK_STREAM && (protocol == 0 || protocol == libc::IPPROTO_TCP);
-    if stream && (domain == libc::AF_INET || domain == libc::AF_INET6) {
+    let stream = kind & 0xf == abi::SOCK_STREAM && (protocol == 0 || protocol == abi::IPPROTO_TCP);
+    if stream && (domain == abi::AF_INET || domain == abi::AF_INET6) {
         enter(fd, kind::UNCONNECTED, nonblocking_flag(kind));
     } else {
         made(fd);
@@ -91,7 +91,7 @@ pub fn made(fd: i32) {
 /// `connect()` has returned `result` (0 or a positive errno; EINPROGRESS too).
 pub fn connected(fd: i32, result: i32) {
     if let Some(connection) = table::lookup(fd)
-        && (result == 0 || result == libc::EINPROGRESS || result == libc::EINTR)
+        && (result == 0 || result == abi::EINPROGRESS || result == abi::EINTR)
         && connection.record.kind.load(Ordering::Relaxed) == kind::UNCONNECTED
     {
         connection.set(flag::ACTIVE, true);
@@ -138,7 +138,7 @@ pub fn accepted(listener: i32, fd: i32, flags: i32) {
 pub fn before_close(fd: i32) -> Ending {
     match table::entry(fd) {
         table::Entry::None => registration::forget(fd),
-        table::Entry::Internal => return Ending::Failed(Errno(libc::EBADF)),
+        table::Entry::Internal => return Ending::Failed(Errno(abi::EBADF)),
         table::Entry::Epoll(set) => {
             registration::forget(fd);
             registration::closed(set);
@@ -155,7 +155,7 @@ pub fn before_close(fd: i32) -> Ending {
 /// Before `close_range(first, last, flags)` (also closefrom): our own descriptors are spared by splitting the range.
 /// `Handled` if it was done here.
 pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
-    if flags & libc::CLOSE_RANGE_CLOEXEC != 0 || first > last {
+    if flags & abi::CLOSE_RANGE_CLOEXEC != 0 || first > last {
         return Ending::Bypass;
     }
     let (mut from, mut split) = (first, false);

@@ -1,14 +1,14 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
 use crate::{Ending, doorbell, roads, table};
-use vmmc_os::kernel;
+use vmmc_os::{abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{Next, Road};
 
 /// `shutdown(fd, how)`.
 pub fn shutdown(fd: i32, how: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    if how == libc::SHUT_RD || !connection.is_connection() {
+    if how == abi::SHUT_RD || !connection.is_connection() {
         return Ending::Bypass;
     }
     let alone = connection.send_gate.alone(crate::process::id());
@@ -33,8 +33,8 @@ pub fn shutdown(fd: i32, how: i32) -> Ending {
 
 fn flag_of(level: i32, name: i32) -> Option<u32> {
     match (level, name) {
-        (libc::IPPROTO_TCP, libc::TCP_NODELAY) => Some(flag::NODELAY_ASKED),
-        (libc::IPPROTO_TCP, libc::TCP_CORK) => Some(flag::CORK_ASKED),
+        (abi::IPPROTO_TCP, abi::TCP_NODELAY) => Some(flag::NODELAY_ASKED),
+        (abi::IPPROTO_TCP, abi::TCP_CORK) => Some(flag::CORK_ASKED),
         _ => None,
     }
 }
@@ -42,11 +42,11 @@ fn flag_of(level: i32, name: i32) -> Option<u32> {
 /// `setsockopt`; `Bypass`: call the kernel, then nothing more is owed.
 pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    if level == libc::IPPROTO_TCP && name == libc::TCP_ULP {
+    if level == abi::IPPROTO_TCP && name == abi::TCP_ULP {
         roads::move_back(fd, Reason::KERNEL_FEATURE);
         return Ending::Bypass;
     }
-    if level == libc::SOL_SOCKET && name == libc::SO_ZEROCOPY {
+    if level == abi::SOL_SOCKET && name == abi::SO_ZEROCOPY {
         connection.forbid(Reason::KERNEL_FEATURE);
         roads::move_back(fd, Reason::KERNEL_FEATURE);
         return Ending::Bypass;

@@ -3,7 +3,7 @@ use crate::connection::phase;
 use crate::lock::{Held, Lock};
 use crate::wait::registration;
 use crate::{arena, end, roads, service, settings, table};
-use vmmc_os::{kernel, process};
+use vmmc_os::{abi, kernel, process};
 use vmmc_protocol::Reason;
 use vmmc_sync::{AtomicU32, Ordering};
 
@@ -107,7 +107,7 @@ pub(crate) fn is_about_to_execute() -> bool {
 }
 
 fn is_inheritable(fd: i32) -> bool {
-    kernel::fcntl(fd, libc::F_GETFD, 0).is_ok_and(|flags| flags as i32 & libc::FD_CLOEXEC == 0)
+    kernel::fcntl(fd, abi::F_GETFD, 0).is_ok_and(|flags| flags as i32 & abi::FD_CLOEXEC == 0)
 }
 
 /// Before execve and its kin: connections that the new program inherits move back to the kernel road; of the others this

@@ -3,7 +3,7 @@ use crate::connection::{Connection, ConnectionReceiver, flag};
 use crate::wait::hot;
 use crate::{Ending, arena, doorbell, end, pairing, roads, service, settings, spin, table};
 use std::io::IoSliceMut;
-use vmmc_os::{Errno, cancel, clock, kernel};
+use vmmc_os::{Errno, abi, cancel, clock, kernel};
 use vmmc_protocol::record::count;
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
@@ -61,7 +61,7 @@ fn by_kernel(
 ) -> Result<usize, Errno> {
     let Some(among) = connection.recv_gate.among(crate::process::id()) else {
         // A signal handler on the socket that its own thread is at work on.
-        return Err(Errno(libc::EAGAIN));
+        return Err(Errno(abi::EAGAIN));
     };
     if connection.recv.is_ready() {
         drop(among);
@@ -71,7 +71,7 @@ fn by_kernel(
         [buf] => kernel::recv(fd, buf, flags),
         bufs => kernel::recv_slices(fd, bufs, flags),
     })?;
-    if flags & libc::MSG_PEEK == 0 && received > 0 {
+    if flags & abi::MSG_PEEK == 0 && received > 0 {
         connection.recv.received_by_kernel(received as u64);
         account_kernel(connection, received);
         pairing::consider(connection);
@@ -95,8 +95,8 @@ fn recv_paired(
     if wanted == 0 {
         return kernel::recv_slices(fd, bufs, flags);
     }
-    if flags & libc::MSG_TRUNC != 0 {
-        return discard(connection, fd, wanted, flags & !libc::MSG_TRUNC);
+    if flags & abi::MSG_TRUNC != 0 {
+        return discard(connection, fd, wanted, flags & !abi::MSG_TRUNC);
     }
     let mut call = Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false };
     loop {
@@ -128,11 +128,11 @@ fn discard(connection: &'static Connection, fd: i32, wanted: usize, flags: i32) 
     while done < wanted {
         let room = scratch.get_mut(..wanted.min(4096 + done) - done).unwrap_or_default();
         let asked = room.len();
-        let more = if done > 0 && flags & libc::MSG_WAITALL == 0 { libc::MSG_DONTWAIT } else { 0 };
+        let more = if done > 0 && flags & abi::MSG_WAITALL == 0 { abi::MSG_DONTWAIT } else { 0 };
         match recv_paired(connection, fd, &mut [IoSliceMut::new(room)], flags | more) {
             Ok(n) => {
                 done += n;
-                if n < asked || flags & libc::MSG_PEEK != 0 {
+                if n < asked || flags & abi::MSG_PEEK != 0 {
                     break;
                 }
             }
@@ -145,13 +145,13 @@ fn discard(connection: &'static Connection, fd: i32, wanted: usize, flags: i32) 
 
 impl Call<'_, '_> {
     fn may_wait(&self) -> bool {
-        self.flags & libc::MSG_DONTWAIT == 0 && !self.connection.has(flag::NONBLOCKING)
+        self.flags & abi::MSG_DONTWAIT == 0 && !self.connection.has(flag::NONBLOCKING)
     }
 
     /// What the call returns when it must end with an error or nothing: what it has, if it has something.
     fn end_with(&self, error: Errno) -> Step {
         if self.done > 0 {
-            if error.0 != libc::EAGAIN && error.0 != libc::EINTR {
+            if error.0 != abi::EAGAIN && error.0 != abi::EINTR {
                 self.connection.recv_error.store(error.0 as u32, Ordering::Relaxed);
             }
             return Step::Done(Ok(self.done));
@@ -162,7 +162,7 @@ impl Call<'_, '_> {
     /// One look, under the receive gate.
     fn step(&mut self) -> Step {
         if !table::lookup(self.fd).is_some_and(|found| core::ptr::eq(found, self.connection)) {
-            return Step::Done(Err(Errno(libc::EBADF)));
+            return Step::Done(Err(Errno(abi::EBADF)));
         }
         let receiver = self.connection.receiver();
         match self.look(&receiver) {
@@ -195,20 +195,20 @@ impl Call<'_, '_> {
             let from = skip.min(buf.len());
             skip -= from;
             let Some(rest) = buf.get_mut(from..) else { break };
-            let n = if self.flags & libc::MSG_PEEK == 0 { receiver.take(rest)? } else { receiver.peek(taken, rest)? };
+            let n = if self.flags & abi::MSG_PEEK == 0 { receiver.take(rest)? } else { receiver.peek(taken, rest)? };
             taken += n;
             if n < rest.len() {
                 break;
             }
         }
         self.done += taken;
-        if self.flags & libc::MSG_PEEK != 0 {
+        if self.flags & abi::MSG_PEEK != 0 {
             return Ok(Step::Done(Ok(self.done)));
         }
         count(&self.connection.record.incoming.vmmc_bytes, taken as u64);
         count(&self.connection.record.incoming.vmmc_messages, 1);
         hot::notice(self.connection, self.fd);
-        if self.done == self.wanted || self.flags & libc::MSG_WAITALL == 0 || !self.may_wait() {
+        if self.done == self.wanted || self.flags & abi::MSG_WAITALL == 0 || !self.may_wait() {
             return Ok(Step::Done(Ok(self.done)));
         }
         Ok(Step::Again)
@@ -229,8 +229,8 @@ impl Call<'_, '_> {
         if error != 0 {
             return Ok(self.end_with(Errno(error as i32)));
         }
-        let waits = self.may_wait() && (self.done == 0 || self.flags & libc::MSG_WAITALL != 0);
-        Ok(if waits { Step::Sleep } else { self.end_with(Errno(libc::EAGAIN)) })
+        let waits = self.may_wait() && (self.done == 0 || self.flags & abi::MSG_WAITALL != 0);
+        Ok(if waits { Step::Sleep } else { self.end_with(Errno(abi::EAGAIN)) })
     }
 
     /// The next bytes come through the kernel.
@@ -239,7 +239,7 @@ impl Call<'_, '_> {
             receiver.set_ready(true);
             return Ok(Step::Again);
         }
-        let peek = self.flags & libc::MSG_PEEK;
+        let peek = self.flags & abi::MSG_PEEK;
         let mut skip = self.done;
         for buf in self.bufs.iter_mut() {
             if skip >= buf.len() {
@@ -248,7 +248,7 @@ impl Call<'_, '_> {
             }
             let most = (buf.len() - skip).min(limit);
             let Some(room) = buf.get_mut(skip..skip + most) else { break };
-            return match kernel::recv(self.fd, room, libc::MSG_DONTWAIT | peek) {
+            return match kernel::recv(self.fd, room, abi::MSG_DONTWAIT | peek) {
                 Ok(0) => {
                     self.connection.set(flag::PEER_FINISHED, true);
                     Ok(Step::Done(Ok(self.done)))
@@ -262,12 +262,12 @@ impl Call<'_, '_> {
                     let data = receiver.from_kernel(room.get(..n).unwrap_or_default())?;
                     self.after_kernel(data);
                     // What filled its piece may go on in the next one, or in the ring.
-                    let on = n == most || self.flags & libc::MSG_WAITALL != 0 && self.may_wait();
+                    let on = n == most || self.flags & abi::MSG_WAITALL != 0 && self.may_wait();
                     let more = data == 0 || on && self.done < self.wanted;
                     Ok(if more { Step::Again } else { Step::Done(Ok(self.done)) })
                 }
-                Err(Errno(libc::EAGAIN))
-                    if self.may_wait() && (self.done == 0 || self.flags & libc::MSG_WAITALL != 0) =>
+                Err(Errno(abi::EAGAIN))
+                    if self.may_wait() && (self.done == 0 || self.flags & abi::MSG_WAITALL != 0) =>
                 {
                     Ok(Step::Sleep)
                 }
@@ -289,7 +289,7 @@ impl Call<'_, '_> {
 
     /// On the VMMC road, and the ring is empty.
     fn empty(&mut self, receiver: &ConnectionReceiver<'_>, doorbells: usize) -> Result<Step, Lie> {
-        if self.done > 0 && self.flags & libc::MSG_WAITALL == 0 {
+        if self.done > 0 && self.flags & abi::MSG_WAITALL == 0 {
             return Ok(Step::Done(Ok(self.done)));
         }
         if self.connection.recv_error.load(Ordering::Relaxed) != 0 {
@@ -323,10 +323,10 @@ impl Call<'_, '_> {
         let lately =
             now.wrapping_sub(self.connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(END_CHECK_MICROS);
         if lately && !self.connection.receiver().end_hinted() {
-            return self.end_with(Errno(libc::EAGAIN));
+            return self.end_with(Errno(abi::EAGAIN));
         }
         self.connection.asked_at.store(now, Ordering::Relaxed);
-        match kernel::recv(self.fd, &mut [0], libc::MSG_DONTWAIT | libc::MSG_PEEK) {
+        match kernel::recv(self.fd, &mut [0], abi::MSG_DONTWAIT | abi::MSG_PEEK) {
             Ok(0) => {
                 self.ended = true;
                 Step::Again
@@ -344,14 +344,14 @@ impl Call<'_, '_> {
         count(&self.connection.record.incoming.sleeps, 1);
         // As the kernel's socket, ours outlives a close by another thread for as long as somebody sleeps in it.
         self.connection.references.fetch_add(1, Ordering::AcqRel);
-        let slept = cancel::sleep(|| kernel::recv(self.fd, &mut [0], libc::MSG_PEEK));
+        let slept = cancel::sleep(|| kernel::recv(self.fd, &mut [0], abi::MSG_PEEK));
         if self.connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             return Some(self.outlived(slept));
         }
         match slept {
             Ok(0) => self.ended = self.connection.recv.road() == Road::Vmmc,
             Ok(_) => self.woken = self.connection.recv.road() == Road::Vmmc,
-            Err(error @ Errno(libc::EINTR | libc::EAGAIN)) => {
+            Err(error @ Errno(abi::EINTR | abi::EAGAIN)) => {
                 return Some(if self.done > 0 { Ok(self.done) } else { Err(error) });
             }
             Err(Errno(error)) => {

@@ -2,7 +2,7 @@
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
 use crate::wait::hot;
 use crate::{doorbell, end, pairing, service, table};
-use vmmc_os::{Errno, kernel, process};
+use vmmc_os::{Errno, abi, kernel, process};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
@@ -35,14 +35,14 @@ fn counts_with_queue(fd: i32, queue: u64) -> Option<(kernel::TcpCounts, u64)> {
 
 /// Whether the bytes that we counted are the bytes that the kernel counted.
 fn sent_agrees(connection: &Connection, fd: i32) -> Option<bool> {
-    let (counts, queued) = counts_with_queue(fd, libc::TIOCOUTQ)?;
+    let (counts, queued) = counts_with_queue(fd, abi::TIOCOUTQ)?;
     let syn = u64::from(connection.has(flag::ACTIVE));
     Some(counts.acked.wrapping_add(queued).wrapping_sub(syn) == connection.send.kernel_bytes())
 }
 
 /// As [`sent_agrees`], for what came in.
 fn received_agrees(connection: &Connection, fd: i32) -> Option<bool> {
-    let (counts, queued) = counts_with_queue(fd, libc::FIONREAD)?;
+    let (counts, queued) = counts_with_queue(fd, abi::FIONREAD)?;
     Some(counts.received.wrapping_sub(queued) == connection.recv.kernel_bytes())
 }
 
@@ -124,16 +124,16 @@ fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
 fn clear_the_way(connection: &Connection, fd: i32) {
     let option = |name| {
         let mut value = [0u8; 4];
-        kernel::getsockopt(fd, libc::IPPROTO_TCP, name, &mut value).is_ok() && i32::from_ne_bytes(value) != 0
+        kernel::getsockopt(fd, abi::IPPROTO_TCP, name, &mut value).is_ok() && i32::from_ne_bytes(value) != 0
     };
     if !connection.has(flag::NODELAY_OURS) {
-        connection.set(flag::NODELAY_ASKED, option(libc::TCP_NODELAY));
-        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32.to_ne_bytes());
-        connection.set(flag::CORK_ASKED, option(libc::TCP_CORK));
+        connection.set(flag::NODELAY_ASKED, option(abi::TCP_NODELAY));
+        let _ = kernel::setsockopt(fd, abi::IPPROTO_TCP, abi::TCP_NODELAY, &1i32.to_ne_bytes());
+        connection.set(flag::CORK_ASKED, option(abi::TCP_CORK));
         connection.set(flag::NODELAY_OURS, true);
     }
     if connection.has(flag::CORK_ASKED) {
-        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &0i32.to_ne_bytes());
+        let _ = kernel::setsockopt(fd, abi::IPPROTO_TCP, abi::TCP_CORK, &0i32.to_ne_bytes());
     }
 }
 
@@ -142,8 +142,8 @@ fn restore_options(connection: &Connection, fd: i32) {
     if connection.has(flag::NODELAY_OURS) {
         connection.set(flag::NODELAY_OURS, false);
         let asked = |flag| i32::from(connection.has(flag)).to_ne_bytes();
-        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &asked(flag::NODELAY_ASKED));
-        let _ = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &asked(flag::CORK_ASKED));
+        let _ = kernel::setsockopt(fd, abi::IPPROTO_TCP, abi::TCP_NODELAY, &asked(flag::NODELAY_ASKED));
+        let _ = kernel::setsockopt(fd, abi::IPPROTO_TCP, abi::TCP_CORK, &asked(flag::CORK_ASKED));
     }
 }
 
@@ -195,7 +195,7 @@ pub(crate) fn settle_return(
             return Ok(());
         }
         if !wait {
-            return Err(Errno(libc::EAGAIN));
+            return Err(Errno(abi::EAGAIN));
         }
         process::sleep_micros(ROUND_MICROS);
     }
@@ -205,7 +205,7 @@ pub(crate) fn settle_return(
         if n == 0 {
             return Ok(());
         }
-        let flags = libc::MSG_NOSIGNAL | if wait { 0 } else { libc::MSG_DONTWAIT };
+        let flags = abi::MSG_NOSIGNAL | if wait { 0 } else { abi::MSG_DONTWAIT };
         let sent = kernel::send(fd, piece.get(..n).unwrap_or_default(), flags)?;
         sender.return_sent(sent);
     }

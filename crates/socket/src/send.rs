@@ -3,7 +3,7 @@ use crate::connection::{Connection, ConnectionSender, flag};
 use crate::gate::{Alone, Among};
 use crate::{Ending, doorbell, end, pairing, roads, settings, spin, table};
 use std::io::IoSlice;
-use vmmc_os::{Errno, clock, kernel, process};
+use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
@@ -38,7 +38,7 @@ pub fn send(fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Ending {
 fn by_kernel(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Result<usize, Errno> {
     let Some(among) = connection.send_gate.among(crate::process::id()) else {
         // A signal handler on the socket that its own thread is at work on.
-        return Err(Errno(libc::EAGAIN));
+        return Err(Errno(abi::EAGAIN));
     };
     if connection.send.road() == Road::Vmmc && connection.is_paired() {
         drop(among);
@@ -79,12 +79,12 @@ fn send_paired(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], f
         return by_kernel_or_retry(connection, fd, bufs, flags);
     };
     if !table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection)) {
-        return Err(Errno(libc::EBADF));
+        return Err(Errno(abi::EBADF));
     }
     if connection.send_error.load(Ordering::Relaxed) != 0 {
         return Err(Errno(connection.send_error.swap(0, Ordering::Relaxed) as i32));
     }
-    let wait = !connection.has(flag::NONBLOCKING) && flags & libc::MSG_DONTWAIT == 0;
+    let wait = !connection.has(flag::NONBLOCKING) && flags & abi::MSG_DONTWAIT == 0;
     roads::settle_return(connection, fd, &sender, wait)?;
     if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {
         return kernel_call(connection, fd, bufs, flags, &alone.among());
@@ -219,7 +219,7 @@ fn overflow(
             continue;
         }
         // A call that has sent something says so, and raises no signal.
-        let quiet = if total > 0 { libc::MSG_NOSIGNAL } else { 0 };
+        let quiet = if total > 0 { abi::MSG_NOSIGNAL } else { 0 };
         match kernel_call(connection, fd, &[IoSlice::new(rest)], flags | quiet, among) {
             Ok(sent) => {
                 total += sent;
@@ -286,7 +286,7 @@ fn sendfile_by_kernel(
     length: usize,
 ) -> Ending {
     let Some(among) = connection.send_gate.among(crate::process::id()) else {
-        return Ending::Failed(Errno(libc::EAGAIN));
+        return Ending::Failed(Errno(abi::EAGAIN));
     };
     if connection.send.road() == Road::Vmmc {
         drop(among);

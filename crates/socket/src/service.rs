@@ -4,7 +4,7 @@ use crate::connection::{Connection, phase};
 use crate::{address, arena, chunks::Chunks, link, pairing, roads, send, settings, table};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
-use vmmc_os::{EpollEvent, Errno, clock, kernel, process};
+use vmmc_os::{EpollEvent, Errno, abi, clock, kernel, process};
 use vmmc_protocol::{
     Reason,
     client::{Client, Event},
@@ -189,8 +189,8 @@ impl Service {
     }
 
     fn watch(&self, fd: i32, name: u64) {
-        let event = EpollEvent { events: libc::EPOLLIN as u32, u64: name };
-        let _ = kernel::epoll_ctl(self.epoll, libc::EPOLL_CTL_ADD, fd, Some(event));
+        let event = EpollEvent { events: abi::EPOLLIN as u32, u64: name };
+        let _ = kernel::epoll_ctl(self.epoll, abi::EPOLL_CTL_ADD, fd, Some(event));
     }
 
     fn round(&mut self) {

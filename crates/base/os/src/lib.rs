@@ -3,7 +3,7 @@
 //! Every call here reaches the kernel by its own instruction and never through libc's symbols, which in a guest are our own.
 //! It makes no decisions. Every crate that touches the system calls it. It stands on `libc`'s types and constants.
 //!
-//! A system supplies, in files of the same names: `kernel.rs` (raw calls), `memory.rs` (mappings, sealed memory files),
+//! A system supplies, in files of the same names: `abi.rs` (the numbers of the socket interface), `kernel.rs` (raw calls), `memory.rs` (mappings, sealed memory files),
 //! `futex.rs` (sleep on a word), `clock.rs` (cycle counter, monotonic time), `process.rs` (ids, threads without libc's help),
 //! `cancel.rs` (the C library's thread cancellation in a raw call that sleeps).
 

@@ -5,7 +5,7 @@ use super::{Deadline, KERNEL_LOOK_MICROS, ready, registration};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
-use vmmc_os::{EpollEvent, Errno, PollFd, cancel, clock, kernel};
+use vmmc_os::{EpollEvent, Errno, PollFd, abi, cancel, clock, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -242,14 +242,14 @@ impl Wait {
         // Another thread may have reported it, or removed it, meanwhile.
         let member = members.by_fd.get_mut(&fd).filter(|member| member.enabled && !member.removed)?;
         if let What::Socket(connection) = member.what {
-            if member.has(libc::EPOLLET) && ready::on_ring(connection) {
+            if member.has(abi::EPOLLET) && ready::on_ring(connection) {
                 bits = new_edges(member, connection, bits);
             }
             if bits == 0 {
                 return None;
             }
             reported(member, connection, bits);
-        } else if member.has(libc::EPOLLONESHOT) {
+        } else if member.has(abi::EPOLLONESHOT) {
             member.enabled = false;
         }
         // One report a member, as the kernel does: a program may free what the data stand for while it handles the first.
@@ -267,12 +267,12 @@ impl Wait {
     fn rearm(&self, fd: i32) {
         let members = self.set.members.hold();
         if let Some(member) = members.by_fd.get(&fd)
-            && member.has(libc::EPOLLONESHOT)
+            && member.has(abi::EPOLLONESHOT)
             && member.enabled
             && !member.removed
         {
             let event = EpollEvent { events: member.kernel.0, u64: member.kernel.1 };
-            let _ = kernel::epoll_ctl(self.epfd, libc::EPOLL_CTL_MOD, fd, Some(event));
+            let _ = kernel::epoll_ctl(self.epfd, abi::EPOLL_CTL_MOD, fd, Some(event));
         }
     }
 
@@ -296,7 +296,7 @@ impl Wait {
 fn kernel_reports(fd: i32, events: u32) -> bool {
     let mut poll = [PollFd { fd, events: events as i16, revents: 0 }];
     let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
-    poll[0].revents & !libc::POLLNVAL != 0
+    poll[0].revents & !abi::POLLNVAL != 0
 }
 
 /// What of a kernel report is news to an edge-triggered member: not the doorbell of bytes that it has been told of, nor the
@@ -310,12 +310,12 @@ fn new_edges(member: &Member, connection: &Connection, bits: u32) -> u32 {
 
 /// What a member can report.
 fn asked(member: &Member) -> u32 {
-    member.events | (libc::EPOLLERR | libc::EPOLLHUP) as u32
+    member.events | (abi::EPOLLERR | abi::EPOLLHUP) as u32
 }
 
 /// Notes that a member was reported.
 fn reported(member: &mut Member, connection: &Connection, bits: u32) {
-    if member.has(libc::EPOLLONESHOT) {
+    if member.has(abi::EPOLLONESHOT) {
         member.enabled = false;
     }
     if bits & READABLE != 0 && ready::on_ring(connection) {

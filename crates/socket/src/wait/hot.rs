@@ -4,7 +4,7 @@ use super::ready;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use crate::connection::Connection;
 use crate::{link, table};
-use vmmc_os::kernel;
+use vmmc_os::{abi, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -129,7 +129,7 @@ pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
     if !member.enabled || member.removed || !ready::on_ring(connection) {
         return 0;
     }
-    let edge = member.has(libc::EPOLLET);
+    let edge = member.has(abi::EPOLLET);
     let mut bits = 0;
     if member.events & READABLE != 0
         && ready::has_news(connection)
@@ -323,9 +323,9 @@ pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
             return true;
         }
     }
-    kernel::events_now(epfd, libc::POLLIN) != 0
+    kernel::events_now(epfd, abi::POLLIN) != 0
 }
 
 fn drop_doorbells(connection: &'static Connection, fd: i32) -> bool {
-    kernel::events_now(fd, libc::POLLIN) != 0 && ready::readable(connection, fd)
+    kernel::events_now(fd, abi::POLLIN) != 0 && ready::readable(connection, fd)
 }

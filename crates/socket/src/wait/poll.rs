@@ -3,10 +3,10 @@ use super::{Deadline, KERNEL_LOOK_MICROS, hot, ready};
 use crate::connection::Connection;
 use crate::{Ending, spin, table};
 use std::time::Duration;
-use vmmc_os::{Errno, PollFd, cancel, kernel};
+use vmmc_os::{Errno, PollFd, abi, cancel, kernel};
 use vmmc_sync::AtomicU32;
 
-const READABLE: i16 = libc::POLLIN | libc::POLLRDNORM;
+const READABLE: i16 = abi::POLLIN | abi::POLLRDNORM;
 
 /// What spinning in poll and select has lately paid in this process.
 static SPIN: AtomicU32 = AtomicU32::new(0);
@@ -73,7 +73,7 @@ fn look(fds: &mut [PollFd]) -> Result<usize, Errno> {
 fn correct(fds: &mut [PollFd]) -> usize {
     for entry in fds.iter_mut() {
         if let Some(connection) = on_ring(entry) {
-            let always = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
+            let always = abi::POLLERR | abi::POLLHUP | abi::POLLNVAL;
             let bits = ready::without_false_reset(connection, u32::from(entry.revents as u16));
             entry.revents = bits as i16 & (entry.events | always);
             let reported = entry.revents & READABLE != 0;

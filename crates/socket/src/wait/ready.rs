@@ -1,7 +1,7 @@
 //! Whether a connection whose incoming road is VMMC is readable, once the kernel has reported something on it.
 use crate::connection::{Connection, flag};
 use crate::{doorbell, end, roads, service};
-use vmmc_os::kernel;
+use vmmc_os::{abi, kernel};
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
 
@@ -69,22 +69,22 @@ fn after_doorbells(connection: &'static Connection, fd: i32) -> Result<Option<bo
 
 /// What the kernel says of `fd` now that no announced doorbell stands in its queue.
 fn kernel_readable(fd: i32) -> bool {
-    kernel::events_now(fd, libc::POLLIN | libc::POLLRDHUP) != 0
+    kernel::events_now(fd, abi::POLLIN | abi::POLLRDHUP) != 0
 }
 
 /// What the kernel says of the connection's end, by epoll's and poll's common bits.
 pub(super) fn end_bits(connection: &Connection, fd: i32) -> u32 {
-    without_false_reset(connection, kernel::events_now(fd, libc::POLLRDHUP) as u16 as u32)
+    without_false_reset(connection, kernel::events_now(fd, abi::POLLRDHUP) as u16 as u32)
 }
 
 /// A peer that ended with a doorbell of ours unread makes the kernel report an error where it would have reported the end
 /// of the stream without us.
 pub(super) fn without_false_reset(connection: &Connection, bits: u32) -> u32 {
-    const ERROR: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
-    if bits & libc::EPOLLERR as u32 == 0 || !end::is_false_reset(connection) {
+    const ERROR: u32 = (abi::EPOLLERR | abi::EPOLLHUP) as u32;
+    if bits & abi::EPOLLERR as u32 == 0 || !end::is_false_reset(connection) {
         return bits;
     }
-    bits & !ERROR | (libc::EPOLLIN | libc::EPOLLRDNORM | libc::EPOLLRDHUP) as u32
+    bits & !ERROR | (abi::EPOLLIN | abi::EPOLLRDNORM | abi::EPOLLRDHUP) as u32
 }
 
 /// Before a sleep: asks for a doorbell, with the announced ones taken away so that the kernel does not report at once.

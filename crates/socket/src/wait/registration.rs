@@ -3,7 +3,7 @@ use super::hot::{self, HOT, OTHERS};
 use super::ready;
 use super::set::{self, Member, Members, Set, What};
 use crate::{Ending, lifecycle, roads, settings, table};
-use vmmc_os::{EpollEvent, kernel};
+use vmmc_os::{EpollEvent, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
@@ -90,7 +90,7 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
         table::Entry::None => What::Other,
         _ => return Ending::Bypass,
     };
-    if event.is_none() && op != libc::EPOLL_CTL_DEL {
+    if event.is_none() && op != abi::EPOLL_CTL_DEL {
         return Ending::Bypass;
     }
     let set = set::get(number);
@@ -109,7 +109,7 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
     set.looked.store(0, Ordering::Relaxed);
     members.take(fd);
     match event {
-        Some(event) if op != libc::EPOLL_CTL_DEL => enter(set, &mut members, number, fd, what, event),
+        Some(event) if op != abi::EPOLL_CTL_DEL => enter(set, &mut members, number, fd, what, event),
         _ => {}
     }
     Ending::Handled(0)
@@ -142,7 +142,7 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
             }
         }
         // Only a wait of ours knows which one-shot registrations have been spent.
-        What::Socket(_) if event.events & libc::EPOLLONESHOT as u32 != 0 => {
+        What::Socket(_) if event.events & abi::EPOLLONESHOT as u32 != 0 => {
             set.accelerated.store(true, Ordering::Release);
         }
         What::Set(_) => {
@@ -160,7 +160,7 @@ fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>
     let alone = members.references == 1;
     let member = members.by_fd.get_mut(&fd)?;
     let What::Socket(connection) = member.what else { return None };
-    let plain = |events: u32| events & (libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 == 0;
+    let plain = |events: u32| events & (abi::EPOLLONESHOT | abi::EPOLLEXCLUSIVE) as u32 == 0;
     if !member.is_hot || !ready::on_ring(connection) || connection.send.road() != Road::Vmmc {
         return None;
     }
@@ -168,9 +168,9 @@ fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>
         return None;
     }
     match (op, event) {
-        (libc::EPOLL_CTL_DEL, _) if alone && !member.removed => member.removed = true,
-        (libc::EPOLL_CTL_ADD, Some(event)) if member.removed => renew(member, event),
-        (libc::EPOLL_CTL_MOD, Some(event)) if !member.removed => renew(member, event),
+        (abi::EPOLL_CTL_DEL, _) if alone && !member.removed => member.removed = true,
+        (abi::EPOLL_CTL_ADD, Some(event)) if member.removed => renew(member, event),
+        (abi::EPOLL_CTL_MOD, Some(event)) if !member.removed => renew(member, event),
         _ => return None,
     }
     if !members.behind.contains(&fd) {
@@ -188,7 +188,7 @@ fn renew(member: &mut Member, event: EpollEvent) {
 /// Tells the kernel of a removal that it has not heard of.
 fn bring_removal_up(members: &mut Members, epfd: i32, fd: i32) {
     if members.by_fd.get(&fd).is_some_and(|member| member.removed) {
-        let _ = kernel::epoll_ctl(epfd, libc::EPOLL_CTL_DEL, fd, None);
+        let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_DEL, fd, None);
         members.take(fd);
     }
 }
@@ -200,7 +200,7 @@ fn bring_up(members: &mut Members, epfd: i32, fd: i32) {
     let Some(member) = members.by_fd.get(&fd).copied() else { return };
     if member.kernel != (member.events, member.data) {
         let event = EpollEvent { events: member.events, u64: member.data };
-        let _ = kernel::epoll_ctl(epfd, libc::EPOLL_CTL_MOD, fd, Some(event));
+        let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_MOD, fd, Some(event));
         members.unindex(fd, member.kernel.1);
         members.index(fd, member.data);
         if let Some(member) = members.by_fd.get_mut(&fd) {

@@ -3,12 +3,12 @@ use super::{Deadline, poll};
 use crate::wait::ready;
 use crate::{Ending, table};
 use std::time::Duration;
-use vmmc_os::{Errno, PollFd};
+use vmmc_os::{Errno, PollFd, abi};
 
 /// Bits that a set of the kernel's reports, by poll's names. Source: fs/select.c.
-const READ: i16 = libc::POLLRDNORM | libc::POLLRDBAND | libc::POLLIN | libc::POLLHUP | libc::POLLERR;
-const WRITE: i16 = libc::POLLWRBAND | libc::POLLWRNORM | libc::POLLOUT | libc::POLLERR;
-const EXCEPT: i16 = libc::POLLPRI;
+const READ: i16 = abi::POLLRDNORM | abi::POLLRDBAND | abi::POLLIN | abi::POLLHUP | abi::POLLERR;
+const WRITE: i16 = abi::POLLWRBAND | abi::POLLWRNORM | abi::POLLOUT | abi::POLLERR;
+const EXCEPT: i16 = abi::POLLPRI;
 /// Descriptors that are watched without allocating.
 const FEW: usize = 64;
 
@@ -36,8 +36,8 @@ pub fn select<'a>(
     let watched = |fd: &usize| is_set(&read, *fd) || is_set(&write, *fd) || is_set(&except, *fd);
     let entry = |fd: usize| {
         let bit = |set: &Option<&mut [u64]>, bits| if is_set(set, fd) { bits } else { 0 };
-        let events = bit(&read, libc::POLLIN | libc::POLLRDNORM | libc::POLLRDBAND)
-            | bit(&write, libc::POLLOUT | libc::POLLWRNORM)
+        let events = bit(&read, abi::POLLIN | abi::POLLRDNORM | abi::POLLRDBAND)
+            | bit(&write, abi::POLLOUT | abi::POLLWRNORM)
             | bit(&except, EXCEPT);
         PollFd { fd: fd as i32, events, revents: 0 }
     };
@@ -59,8 +59,8 @@ pub fn select<'a>(
     if let Err(error) = waited {
         return Ending::Failed(error);
     }
-    if fds.iter().any(|entry| entry.revents & libc::POLLNVAL != 0) {
-        return Ending::Failed(Errno(libc::EBADF));
+    if fds.iter().any(|entry| entry.revents & abi::POLLNVAL != 0) {
+        return Ending::Failed(Errno(abi::EBADF));
     }
     let mut total = 0;
     for (set, bits) in [(&mut read, READ), (&mut write, WRITE), (&mut except, EXCEPT)] {

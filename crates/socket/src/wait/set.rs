@@ -3,12 +3,13 @@ use crate::connection::Connection;
 use crate::lock::Lock;
 use core::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
+use vmmc_os::abi;
 use vmmc_sync::{AtomicU32, AtomicU64};
 
 /// What a member that is readable reports, as far as asked.
-pub(super) const READABLE: u32 = (libc::EPOLLIN | libc::EPOLLRDNORM) as u32;
+pub(super) const READABLE: u32 = (abi::EPOLLIN | abi::EPOLLRDNORM) as u32;
 /// What a member that is writable reports, as far as asked.
-pub(super) const WRITABLE: u32 = (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32;
+pub(super) const WRITABLE: u32 = (abi::EPOLLOUT | abi::EPOLLWRNORM) as u32;
 
 /// Most sets of one process that are followed.
 pub(super) const SETS_MAX: usize = 256;

@@ -1,5 +1,5 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use vmmc_os::kernel;
+use vmmc_os::{abi, kernel};
 
 /// A descriptor of this process's, closed on drop by the kernel's own call and not by libc's `close`, which in a guest is
 /// ours. Made from an [`OwnedFd`] wherever descriptors come from.
@@ -14,7 +14,7 @@ impl Descriptor {
 
     /// A second descriptor for the same thing, closed by exec.
     pub(crate) fn duplicate(&self) -> kernel::Result<Self> {
-        kernel::fcntl(self.0, libc::F_DUPFD_CLOEXEC, 0).map(|fd| Self(fd as RawFd))
+        kernel::fcntl(self.0, abi::F_DUPFD_CLOEXEC, 0).map(|fd| Self(fd as RawFd))
     }
 }
 

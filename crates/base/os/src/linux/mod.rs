@@ -1,4 +1,5 @@
 //! Linux.
+pub mod abi;
 pub mod cancel;
 pub mod clock;
 pub mod futex;
