@@ -55,7 +55,7 @@ fn receive() -> Result<(), Box<dyn Error>> {
 
 /// Lets a child inherit the descriptor: its number, for the command line.
 fn inherited(fd: i32) -> Result<String, Box<dyn Error>> {
-    kernel::fcntl(fd, libc::F_SETFD, 0)?;
+    kernel::fcntl(fd, vmmc_os::abi::F_SETFD, 0)?;
     Ok(fd.to_string())
 }
 
