@@ -55,6 +55,21 @@ const NEEDS: &[Need] = &[
 /// The C library's headers, which come as a file and not as a program.
 const HEADERS: (&str, &str) = ("/usr/include/stdio.h", "libc6-dev");
 
+/// What builds for Windows and runs them, as packages: other packages have commands of the same names.
+const WINDOWS: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "gcc-mingw-w64", "wine64", "iproute2", "curl"];
+
+/// Makes the machine ready to build for Windows and to run that; quick if it is.
+pub(crate) fn setup_windows() -> Result<()> {
+    let missing: Vec<_> = WINDOWS.iter().copied().filter(|package| !installed(package)).collect();
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
+/// This package is installed, as Debian's package manager knows it.
+fn installed(package: &str) -> bool {
+    let query = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]).output();
+    query.is_ok_and(|answer| answer.stdout == b"installed")
+}
+
 /// Makes the machine ready; quick if it is.
 pub(crate) fn setup(scope: Scope) -> Result<()> {
     let missing = missing(scope);

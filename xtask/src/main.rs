@@ -8,6 +8,7 @@ mod demo;
 mod gates;
 mod machine;
 mod tidy;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,12 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Build `wsock32.dll` and `vmmc.exe`, and say where they are.
+    Windows {
+        /// For 32-bit programs instead of 64-bit ones.
+        #[arg(long)]
+        i686: bool,
+    },
     /// Check the rules of style that a machine can check (the gate `tidy` alone).
     Tidy,
 }
@@ -61,6 +68,9 @@ fn run(task: Task) -> Result<bool> {
             Ok(true)
         }
         Task::Test { gates, .. } => gates::run(&gates),
+        Task::Windows { i686 } => {
+            windows::run(if i686 { windows::Target::I686 } else { windows::Target::X86_64 }).map(|()| true)
+        }
         Task::Tidy => gates::run(&["tidy".to_owned()]),
     }
 }
