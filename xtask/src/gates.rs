@@ -7,14 +7,8 @@ use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{self, cargo};
+use crate::tally::{Failure, Listener, Tally, summary};
 use crate::{machine, tidy};
-
-/// What a gate found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: u64,
-    pub(crate) failed: u64,
-}
 
 /// One gate.
 struct Gate {
@@ -81,49 +75,36 @@ pub(crate) fn run(names: &[String]) -> Result<bool> {
 /// Runs one gate; one that breaks, or that ran nothing, has failed.
 fn judge(gate: &Gate) -> Tally {
     match (gate.run)() {
-        Ok(Tally { passed: 0, failed: 0 }) => {
-            println!("{}: ran nothing, and a gate that runs nothing has failed", gate.name);
-            Tally { passed: 0, failed: 1 }
-        }
+        Ok(Tally { passed: 0, failed: 0, .. }) => broken(gate, "ran nothing, and a gate that runs nothing has failed"),
         Ok(tally) => tally,
-        Err(error) => {
-            println!("{}: {error:#}", gate.name);
-            Tally { passed: 0, failed: 1 }
-        }
+        Err(error) => broken(gate, &format!("{error:#}")),
     }
 }
 
-/// The table at the end and its last line.
-fn summary(results: &[(&str, Tally)]) -> bool {
-    println!();
-    let mut total = Tally::default();
-    for (name, tally) in results {
-        let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
-        println!("{name:<10} {:>5} passed {:>5} failed   {verdict}", tally.passed, tally.failed);
-        total.passed += tally.passed;
-        total.failed += tally.failed;
-    }
-    println!("{} passed, {} failed", total.passed, total.failed);
-    total.failed == 0 && total.passed > 0
+fn broken(gate: &Gate, why: &str) -> Tally {
+    println!("{}: {why}", gate.name);
+    Tally::one_failed(Failure::new(gate.name).saying(why))
 }
 
 fn fmt() -> Result<Tally> {
-    command::must(&mut cargo(&["fmt", "--all", "--check"]))?;
-    Ok(Tally { passed: 1, failed: 0 })
+    all_or_nothing(&["fmt", "--all", "--check"])
 }
 
 fn clippy() -> Result<Tally> {
-    let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    let status = command::follow(&mut cargo(&arguments), GATE_LIMIT, |_| ())?;
-    ensure!(status.success(), "clippy is not content");
-    Ok(Tally { passed: 1, failed: 0 })
+    all_or_nothing(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+/// Runs cargo; that is one test, which passes if it is content.
+fn all_or_nothing(arguments: &[&str]) -> Result<Tally> {
+    let tally = cargo_test(arguments, &[]);
+    Ok(if tally.failed == 0 { Tally::one_passed() } else { tally })
 }
 
 fn unit() -> Result<Tally> {
     let excluded = CALLS.iter().chain([&WHOLE]).flat_map(|name| ["--exclude", name]);
     let arguments: Vec<&str> =
         ["test", "--quiet", "--no-fail-fast", "--workspace"].into_iter().chain(excluded).collect();
-    cargo_test(&arguments, &[])
+    Ok(cargo_test(&arguments, &[]))
 }
 
 /// Every test target called `loom`, compiled for the model checker in a directory of its own.
@@ -133,9 +114,7 @@ fn loom() -> Result<Tally> {
         let arguments =
             ["test", "--quiet", "--release", "--target-dir", "target/loom", "-p", package, "--test", "loom"];
         // Two preemptions find what these models are known to find when broken, in minutes; without a bound they take hours.
-        let one = cargo_test(&arguments, &[("RUSTFLAGS", "--cfg loom"), ("LOOM_MAX_PREEMPTIONS", "2")])?;
-        tally.passed += one.passed;
-        tally.failed += one.failed;
+        tally.add(cargo_test(&arguments, &[("RUSTFLAGS", "--cfg loom"), ("LOOM_MAX_PREEMPTIONS", "2")]));
     }
     Ok(tally)
 }
@@ -144,7 +123,7 @@ fn calls() -> Result<Tally> {
     build_release()?;
     let packages = CALLS.iter().flat_map(|name| ["-p", name]);
     let arguments: Vec<&str> = ["test", "--quiet", "--no-fail-fast", "--release"].into_iter().chain(packages).collect();
-    cargo_test(&arguments, &[])
+    Ok(cargo_test(&arguments, &[]))
 }
 
 fn behaviour() -> Result<Tally> {
@@ -163,7 +142,7 @@ fn whole(chosen: fn(&str) -> bool) -> Result<Tally> {
     ensure!(!targets.is_empty(), "no test target has been found");
     let named = targets.iter().flat_map(|target| ["--test", target]);
     let arguments: Vec<&str> = ["test", "--no-fail-fast", "-p", WHOLE].into_iter().chain(named).collect();
-    cargo_test(&arguments, &[])
+    Ok(cargo_test(&arguments, &[]))
 }
 
 /// The library and the command as they are meant to be used.
@@ -172,27 +151,13 @@ pub(crate) fn build_release() -> Result<()> {
 }
 
 /// Runs `cargo test` and adds up what its test programs report.
-fn cargo_test(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Tally> {
-    let mut tally = Tally::default();
+fn cargo_test(arguments: &[&str], environment: &[(&str, &str)]) -> Tally {
+    let mut listener = Listener::default();
     let mut command = cargo(arguments);
-    command.envs(environment.iter().copied());
-    let status = command::follow(&mut command, GATE_LIMIT, |line| {
-        if let Some(one) = parse_result(line) {
-            tally.passed += one.passed;
-            tally.failed += one.failed;
-        }
-    })?;
-    if !status.success() && tally.failed == 0 {
-        tally.failed = 1;
-    }
-    Ok(tally)
-}
-
-/// Reads `test result: ok. 3 passed; 0 failed; …`.
-fn parse_result(line: &str) -> Option<Tally> {
-    let (_, counts) = line.split_once("test result: ")?.1.split_once(". ")?;
-    let number = |word: &str| counts.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse().ok());
-    Some(Tally { passed: number(" passed")?, failed: number(" failed")? })
+    // A failure shows where it happened; the calls that led there would crowd out what it says.
+    command.env("RUST_BACKTRACE", "0").envs(environment.iter().copied());
+    let ended = command::follow(&mut command, GATE_LIMIT, |line| listener.hear(line));
+    listener.conclude(ended)
 }
 
 /// Every (package, test target) of the workspace.
@@ -221,15 +186,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_added_from_the_lines_that_test_programs_print() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        assert_eq!(parse_result(line), Some(Tally { passed: 12, failed: 3 }));
-        assert_eq!(parse_result("running 3 tests"), None);
-    }
-
-    #[test]
     fn a_gate_that_runs_nothing_has_failed() {
         let gate = Gate { name: "empty", what: "", run: || Ok(Tally::default()) };
-        assert_eq!(judge(&gate), Tally { passed: 0, failed: 1 });
+        assert_eq!(judge(&gate).failed, 1);
     }
 }

@@ -7,6 +7,7 @@ mod command;
 mod demo;
 mod gates;
 mod machine;
+mod tally;
 mod tidy;
 mod windows;
 

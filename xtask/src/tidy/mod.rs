@@ -12,7 +12,8 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use crate::command;
-use crate::gates::{self, Tally};
+use crate::gates;
+use crate::tally::{Failure, Tally};
 use source::Source;
 
 /// One thing that is not as it should be.
@@ -51,12 +52,15 @@ pub(crate) fn run() -> Result<Tally> {
 
 /// Counts one rule and prints its complaints.
 fn report(tally: &mut Tally, name: &str, complaints: Vec<Complaint>) {
-    let passed = complaints.is_empty();
-    println!("tidy: {name}: {}", if passed { "ok" } else { "FAILED" });
-    for Complaint { file, line, message } in complaints {
-        println!("  {file}:{line}: {message}");
+    println!("tidy: {name}: {}", if complaints.is_empty() { "ok" } else { "FAILED" });
+    if complaints.is_empty() {
+        tally.passed += 1;
+        return;
     }
-    if passed { tally.passed += 1 } else { tally.failed += 1 }
+    let said: String =
+        complaints.iter().map(|Complaint { file, line, message }| format!("  {file}:{line}: {message}\n")).collect();
+    print!("{said}");
+    tally.add(Tally::one_failed(Failure::new(format!("tidy: {name}")).saying(&said)));
 }
 
 /// The path as it is printed and listed in rules: from the root, with forward slashes.
