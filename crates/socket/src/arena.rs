@@ -2,7 +2,7 @@
 //! `vmmc status` can look at. Records are never unmapped, so a late look at a freed one is harmless.
 use crate::connection::{Connection, kind, phase};
 use core::sync::atomic::AtomicBool;
-use vmmc_os::{kernel, memory, process};
+use vmmc_os::{descriptor, kernel, memory, process};
 use vmmc_protocol::record::{Header, MAGIC, RECORD_SIZE, VERSION};
 use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
 
@@ -55,7 +55,7 @@ pub(crate) fn header() -> Option<&'static Header> {
 fn map() -> Option<usize> {
     let len = RECORD_SIZE * (RECORDS_MAX + 1);
     let fd = memory::create_sealed(c"vmmc-sockets", len).ok()?;
-    let fd = kernel::move_high(fd, DESCRIPTOR_LEAST);
+    let fd = descriptor::move_high(fd, DESCRIPTOR_LEAST);
     let Ok(address) = memory::map_shared(fd, len, true) else {
         let _ = kernel::close(fd);
         return None;

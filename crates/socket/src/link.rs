@@ -1,5 +1,4 @@
 //! Links to other processes: the one file that names a provider. A slot's two windows, and the mapping of segments.
-use vmmc_os::kernel;
 use vmmc_shm::{ShmExport, ShmImport};
 
 /// The windows on this end's slot and the peer's.
@@ -13,14 +12,4 @@ pub(crate) fn windows(own: u64, peer: u64, len: u64, bell: i32) -> (ShmExport, S
             ShmImport::from_raw(peer as usize, len as usize).with_bell(bell),
         )
     }
-}
-
-/// Rings an eventfd; a full counter is rung already.
-pub(crate) fn ring_bell(bell: i32) {
-    let _ = kernel::write(bell, &1u64.to_ne_bytes());
-}
-
-/// Takes an eventfd's rings away.
-pub(crate) fn clear_bell(bell: i32) {
-    let _ = kernel::read(bell, &mut [0; 8]);
 }

@@ -1,10 +1,10 @@
 //! The service thread: speaks with the broker, answers peers' notifications, and is the safety net for waiters that
 //! nobody saw. It exists only once there is something to pair, takes no signals, and is made anew after fork.
 use crate::connection::{Connection, phase};
-use crate::{address, arena, chunks::Chunks, link, pairing, roads, send, settings, table};
+use crate::{address, arena, chunks::Chunks, pairing, roads, send, settings, table};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
-use vmmc_os::{EpollEvent, Errno, abi, clock, kernel, process};
+use vmmc_os::{Errno, bell, clock, descriptor, kernel, process, watch::Watch};
 use vmmc_protocol::{
     Reason,
     client::{Client, Event},
@@ -27,9 +27,6 @@ const SECOND_SIDE: u32 = 1 << 31;
 /// So long the thread is waited for when it is to step aside: rounds, and the sleep in each.
 const ASIDE_ROUNDS: u32 = 2000;
 const ASIDE_MICROS: u32 = 100;
-/// Epoll names of the two descriptors that are not bells.
-const WAKE: u64 = u64::MAX;
-const BROKER: u64 = u64::MAX - 1;
 
 /// Connections to be asked for: a stack through `Connection::next_asked`.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
@@ -73,13 +70,13 @@ fn wake() {
     }
     let fd = WAKE_FD.load(Ordering::Acquire) as i32;
     if fd >= 0 {
-        link::ring_bell(fd);
+        bell::ring(fd);
     }
 }
 
 fn start() -> Result<(), Errno> {
     if WAKE_FD.load(Ordering::Acquire) == u32::MAX {
-        let fd = own(kernel::eventfd()?);
+        let fd = own(bell::of_service()?);
         WAKE_FD.store(fd as u32, Ordering::Release);
     }
     process::start_thread(body)
@@ -92,7 +89,7 @@ pub fn step_aside() -> bool {
         return false;
     }
     STEP_ASIDE.store(true, Ordering::SeqCst);
-    link::ring_bell(WAKE_FD.load(Ordering::Acquire) as i32);
+    bell::ring(WAKE_FD.load(Ordering::Acquire) as i32);
     for _ in 0..ASIDE_ROUNDS {
         if !RUNNING.load(Ordering::Acquire) {
             break;
@@ -110,7 +107,7 @@ pub fn come_back() {
 
 /// A descriptor becomes one of the library's own, out of the program's way.
 fn own(fd: i32) -> i32 {
-    let fd = kernel::move_high(fd, arena::DESCRIPTOR_LEAST);
+    let fd = descriptor::move_high(fd, arena::DESCRIPTOR_LEAST);
     table::set_internal(fd);
     fd
 }
@@ -151,7 +148,7 @@ pub(crate) fn release(link: u64, slot: u32) {
 }
 
 struct Service {
-    epoll: i32,
+    watch: Watch,
     client: Option<Client>,
     chunks: Chunks,
     last_try: Option<Duration>,
@@ -174,10 +171,9 @@ extern "C" fn body(_: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
 
 impl Service {
     fn new() -> Option<Box<Self>> {
-        let epoll = own(kernel::epoll_create().ok()?);
+        let watch = Watch::new(WAKE_FD.load(Ordering::Acquire) as i32, own).ok()?;
         let (chunks, last_sweep) = (Chunks::new(), Duration::ZERO);
-        let service = Self { epoll, client: None, chunks, last_try: None, last_sweep, unsent: false, ticks_left: 0 };
-        service.watch(WAKE_FD.load(Ordering::Acquire) as i32, WAKE);
+        let service = Self { watch, client: None, chunks, last_try: None, last_sweep, unsent: false, ticks_left: 0 };
         Some(Box::new(service))
     }
 
@@ -186,11 +182,6 @@ impl Service {
         let left = LEFT.swap(0, Ordering::Acquire);
         // SAFETY: `body` leaves its own box there, and the swap takes it once.
         (left != 0).then(|| unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut(left)) })
-    }
-
-    fn watch(&self, fd: i32, name: u64) {
-        let event = EpollEvent { events: abi::EPOLLIN as u32, u64: name };
-        let _ = kernel::epoll_ctl(self.epoll, abi::EPOLL_CTL_ADD, fd, Some(event));
     }
 
     fn round(&mut self) {
@@ -202,28 +193,19 @@ impl Service {
             (0, true) => Some(RECONNECT),
             _ => Some(TICK),
         };
-        let mut events = [EpollEvent { events: 0, u64: 0 }; 16];
-        let ready = kernel::epoll_wait(self.epoll, &mut events, timeout, None).unwrap_or(0);
-        let mut notified = false;
-        for event in events.iter().take(ready) {
-            match event.u64 {
-                WAKE => link::clear_bell(WAKE_FD.load(Ordering::Relaxed) as i32),
-                BROKER => self.hear(),
-                bell => {
-                    link::clear_bell(bell as i32);
-                    notified = true;
-                }
-            }
+        let woken = self.watch.wait(timeout);
+        if woken.broker {
+            self.hear();
         }
         self.offer_asked();
-        if notified {
+        if woken.peer {
             answer_peers();
         }
         if self.chunks.any_closed() && clock::monotonic().saturating_sub(self.last_sweep) >= SWEEP {
             self.chunks.sweep();
             self.last_sweep = clock::monotonic();
         }
-        if ready == 0 && self.ticks_left > 0 {
+        if !woken.any && self.ticks_left > 0 {
             self.ticks_left = if look_after_waiters() { TICKS_AFTER_ACTIVITY } else { self.ticks_left - 1 };
             if self.ticks_left == 0 {
                 ACTIVE.store(false, Ordering::SeqCst);
@@ -250,9 +232,10 @@ impl Service {
         }
         let Some(client) = client else { return false };
         let fd = own(client.into_raw());
-        self.watch(fd, BROKER);
+        let client = Client::from_raw(fd);
+        self.watch.broker(client.fd());
         BROKER_FD.store(fd as u32, Ordering::Release);
-        self.client = Some(Client::from_raw(fd));
+        self.client = Some(client);
         // Whatever the last broker was asked, this one has not heard of.
         each_connection(|connection, _| {
             if connection.phase.load(Ordering::Relaxed) == phase::ASKED {
@@ -268,6 +251,7 @@ impl Service {
         if fd >= 0 {
             table::clear(fd);
         }
+        self.watch.broker(-1);
         self.client = None;
         self.chunks.close(None);
         self.unsent = true;
@@ -403,7 +387,7 @@ impl Service {
         };
         let bells = self.chunks.bells(link, second).unwrap_or_else(|| {
             let own_bell = own(new.own_bell.into_raw());
-            self.watch(own_bell, own_bell as u64);
+            self.watch.peer(own_bell);
             (own_bell, own(new.peer_bell.into_raw()))
         });
         self.chunks.add(link, second, chunk, (export, import), bells);
@@ -483,7 +467,7 @@ fn look_after_waiters() -> bool {
         }
         if receiver.has_news() {
             // Data lies unread and nobody may be polling: the peer is asked for a doorbell that every waiter sees.
-            link::ring_bell(connection.peer_bell.load(Ordering::Relaxed) as i32);
+            bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
         }
     });
     each_connection(|connection, fd| {

@@ -3,8 +3,8 @@
 use super::ready;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use crate::connection::Connection;
-use crate::{link, table};
-use vmmc_os::{abi, kernel};
+use crate::table;
+use vmmc_os::{abi, bell, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -78,7 +78,7 @@ fn ask_again(connection: &Connection) {
     let receiver = connection.receiver();
     receiver.arm();
     if receiver.has_news() {
-        link::ring_bell(connection.peer_bell.load(Ordering::Relaxed) as i32);
+        bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
     }
 }
 

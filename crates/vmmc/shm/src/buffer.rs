@@ -1,10 +1,9 @@
 use crate::grant::{self, GRANTS_MAX, Grant, GrantError};
-use crate::{Descriptor, Segment, SegmentError, ShmExport, ShmImport, bell};
+use crate::{Descriptor, Segment, SegmentError, ShmExport, ShmImport};
 use core::time::Duration;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use vmmc_contract::{Export, Import, Landing, Permission, Redirect, RedirectError, Redirections};
-use vmmc_os::{Errno, kernel, memory};
+use vmmc_os::{Errno, bell, descriptor::Borrowed, memory};
 use vmmc_sync::{AtomicU32, Ordering};
 
 /// A receive buffer that this process exports: it grants it, polls it, is notified, and takes grants back.
@@ -42,7 +41,7 @@ impl ExportedBuffer {
     /// `Length` for no bytes or too many; the kernel's.
     pub fn create(len: usize, destination: usize) -> Result<Self, SegmentError> {
         let all = len.checked_add(grant::BUFFER_AT).filter(|_| len > 0).ok_or(SegmentError::Length)?;
-        let bell = Descriptor::new(kernel::eventfd()?);
+        let bell = Descriptor::new(bell::create()?);
         let (segment, memory) = Segment::create(all)?;
         let memory = Descriptor::new(memory);
         let header = segment.import(0, grant::BUFFER_AT).ok_or(SegmentError::Length)?;
@@ -62,7 +61,7 @@ impl ExportedBuffer {
     pub fn grant(&self, permission: Permission) -> Result<Grant, GrantError> {
         let memory = match permission {
             Permission::Write => self.memory.duplicate()?,
-            Permission::ReadOnly => Descriptor::new(memory::reopen_read_only(self.memory.as_raw_fd())?),
+            Permission::ReadOnly => Descriptor::new(memory::reopen_read_only(self.memory.number())?),
         };
         let bell = self.bell.duplicate()?;
         let next = |n| (n < GRANTS_MAX).then_some(n + 1);
@@ -87,14 +86,14 @@ impl ExportedBuffer {
     /// # Errors
     /// The kernel's: `EINTR` if a signal ended the wait.
     pub fn wait_notification(&self, timeout: Option<Duration>) -> Result<bool, Errno> {
-        bell::wait(self.bell.as_raw_fd(), timeout)
+        bell::wait(self.bell.number(), timeout)
     }
 
-    /// The eventfd that is readable while a notification waits, for an event loop. [`ExportedBuffer::wait_notification`]
+    /// The bell (Linux: an eventfd, readable; Windows: an auto-reset event, set) that rings while a notification waits, for an event loop. [`ExportedBuffer::wait_notification`]
     /// silences it.
     #[must_use]
-    pub fn notification(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+    pub fn notification(&self) -> Borrowed<'_> {
+        self.bell.borrow()
     }
 
     /// Says that the data `[at, at + len)` has arrived in the default buffer: what a redirection covers of it moves to the

@@ -8,9 +8,8 @@
 //! ```
 use crate::{Descriptor, SegmentError};
 use core::fmt;
-use std::os::fd::OwnedFd;
 use vmmc_contract::Permission;
-use vmmc_os::{Errno, memory};
+use vmmc_os::{Errno, descriptor::Owned, memory};
 
 pub(crate) const MAGIC_AT: usize = 0x00;
 pub(crate) const LENGTH_AT: usize = 0x08;
@@ -34,7 +33,7 @@ const _: () = assert!(GRANTS_AT + 8 * GRANTS_MAX as usize == BUFFER_AT);
 pub struct Grant {
     /// The memory; opened for reading alone if the grant is [`Permission::ReadOnly`].
     pub memory: Descriptor,
-    /// The eventfd that notifies the exporter.
+    /// The bell that notifies the exporter.
     pub bell: Descriptor,
     /// Which of the exporter's grants it is.
     pub number: u32,
@@ -43,7 +42,7 @@ pub struct Grant {
 impl Grant {
     /// Puts together what has arrived from another process. Nothing is trusted until the import is made.
     #[must_use]
-    pub fn from_parts(memory: OwnedFd, bell: OwnedFd, number: u32) -> Self {
+    pub fn from_parts(memory: Owned, bell: Owned, number: u32) -> Self {
         Self { memory: memory.into(), bell: bell.into(), number }
     }
 }

@@ -1,7 +1,6 @@
 use crate::grant::{self, Grant, GrantError};
 use crate::window::Window;
 use crate::{Descriptor, Segment, ShmImport};
-use std::os::fd::AsRawFd;
 use vmmc_contract::{Import, Permission, WriteError};
 use vmmc_os::memory;
 use vmmc_sync::Ordering;
@@ -29,11 +28,11 @@ impl GrantedImport {
     /// for a grant that was never made or is no more.
     pub fn accept(grant: Grant) -> Result<Self, GrantError> {
         let Grant { memory, bell, number } = grant;
-        let (mapping, writable) = map(memory.as_raw_fd())?;
+        let (mapping, writable) = map(memory.number())?;
         let (buffer, permission) = read_header(mapping, writable, number).inspect_err(|_| unmap(mapping))?;
         // SAFETY: it is mapped until `self` is dropped, and no reference into it is made but to atomic words. A grant
         // that is read-only is mapped so, and `check` never lets an update through.
-        let window = unsafe { ShmImport::from_raw(buffer.addr, buffer.len) }.with_bell(bell.as_raw_fd());
+        let window = unsafe { ShmImport::from_raw(buffer.addr, buffer.len) }.with_bell(bell.number());
         Ok(Self { mapping, window, grant: grant::word_of(number), permission, _bell: bell })
     }
 

@@ -1,7 +1,7 @@
-use crate::bell;
 use crate::copy::copy;
 use crate::window::Window;
 use vmmc_contract::{Import, WriteError};
+use vmmc_os::bell;
 use vmmc_sync::Ordering;
 
 /// A window of memory that another process exports: this process writes it and never reads it.
@@ -27,7 +27,7 @@ impl ShmImport {
         Self { window: Window { addr, len }, bell: -1 }
     }
 
-    /// The same window with the eventfd `bell` (borrowed) for its notifications.
+    /// The same window with the bell `bell` (borrowed) for its notifications.
     #[inline(always)]
     #[must_use]
     pub const fn with_bell(self, bell: i32) -> Self {

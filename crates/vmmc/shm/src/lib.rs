@@ -40,10 +40,8 @@
 //! `examples/one_sided.rs` does the same between two processes.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod bell;
 mod buffer;
 mod copy;
-mod descriptor;
 mod export;
 mod grant;
 mod granted;
@@ -52,9 +50,9 @@ mod segment;
 mod window;
 
 pub use buffer::ExportedBuffer;
-pub use descriptor::Descriptor;
 pub use export::ShmExport;
 pub use grant::{GRANTS_MAX, Grant, GrantError};
 pub use granted::GrantedImport;
 pub use import::ShmImport;
+pub use vmmc_os::Descriptor;
 pub use segment::{SEGMENT_BYTES_MAX, Segment, SegmentError};

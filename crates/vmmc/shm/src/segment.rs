@@ -6,7 +6,7 @@ use vmmc_os::Errno;
 use vmmc_os::memory::{self, MemoryFile};
 
 /// No segment is longer: a peer's descriptor that claims more is refused before it can use up the address space.
-pub const SEGMENT_BYTES_MAX: usize = 1 << 38;
+pub const SEGMENT_BYTES_MAX: usize = if usize::BITS > 38 { (1u64 << 38) as usize } else { 1 << 30 };
 
 /// A mapped memory file, shared with another process: the memory in which windows stand.
 ///

@@ -209,16 +209,6 @@ pub fn eventfd() -> Result<i32> {
     // SAFETY: no memory is involved.
     unsafe { call!(SYS_eventfd2, 0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) }.map(|fd| fd as i32)
 }
-/// Moves a descriptor to a number of at least `least` (or as high as the limit allows), close-on-exec. The old one is closed.
-pub fn move_high(fd: i32, least: i32) -> i32 {
-    for least in [least, 4096, 900, 200] {
-        if let Ok(new) = fcntl(fd, libc::F_DUPFD_CLOEXEC, least as usize) {
-            let _ = close(fd);
-            return new as i32;
-        }
-    }
-    fd
-}
 /// close_range(2).
 pub fn close_range(first: u32, last: u32, flags: u32) -> Result<usize> {
     // SAFETY: no memory is involved.
@@ -230,6 +220,19 @@ pub fn disconnect(fd: i32) {
     // SAFETY: the kernel reads the 16 bytes.
     let _ = unsafe { call!(SYS_connect, fd, unspecified.as_ptr(), unspecified.len()) };
 }
+/// A `struct linger` that makes close a reset: on, and no time.
+const ABORT: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
+/// The close that follows resets the connection.
+pub fn close_with_reset(fd: i32) {
+    let _ = setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &ABORT);
+}
+/// Whether the program wants its close to be a reset.
+pub fn closes_with_reset(fd: i32) -> bool {
+    let mut linger = [0u8; 8];
+    getsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut linger).is_ok() && linger == ABORT
+}
+/// Whether [`tcp_counts`] can work here.
+pub const HAS_TCP_COUNTS: bool = true;
 /// The kernel's counts of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpCounts {

@@ -11,6 +11,9 @@ use std::io::Write as _;
 /// The size of a page, in bytes.
 pub const PAGE: usize = 4096;
 
+/// A mapping of which most is never touched may be this long: a page costs nothing until it is touched.
+pub const SPARSE_BYTES_MAX: usize = 1 << 30;
+
 /// The seals that every memory file of ours carries: its length is fixed for good, and so is the set of its seals.
 const SEALS: i32 = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
 
@@ -141,6 +144,17 @@ pub unsafe fn unmap(address: usize, len: usize) -> Result<()> {
 pub unsafe fn punch_hole(address: usize, len: usize) -> Result<()> {
     // SAFETY: the caller's promise; the bytes change as if somebody had written zeroes, and stay mapped.
     unsafe { call!(SYS_madvise, address, len, libc::MADV_REMOVE) }.map(drop)
+}
+
+/// Makes the file's bytes `[at, at + words)` read as zeroes, wherever they are mapped, and gives as many of the pages of
+/// `[at, at + len)` back to the system as it takes: here all, which then read as zeroes too.
+///
+/// # Errors
+/// The kernel's: `EBADF`, `ENODEV` for what is no memory file.
+pub fn wipe(fd: i32, at: usize, len: usize, words: usize) -> Result<()> {
+    let flags = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: no memory of ours is involved; the bytes change as if somebody had written zeroes.
+    unsafe { call!(SYS_fallocate, fd, flags, at, len.max(words)) }.map(drop)
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! Linux.
 pub mod abi;
+pub mod bell;
 pub mod cancel;
 pub mod clock;
+pub mod descriptor;
 pub mod futex;
 pub mod kernel;
 pub mod memory;
 pub mod process;
+pub mod watch;
+
+pub use libc::{epoll_event as EpollEvent, pollfd as PollFd};
