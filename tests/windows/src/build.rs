@@ -1,0 +1,106 @@
+//! Compiling for Windows with mingw. WSOCK32 stands before WS2_32, so that every call that both export comes from the former.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::source::succeed;
+use crate::wine;
+
+/// The compilers of 64-bit programs.
+const C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
+const CPP_COMPILER: &str = "x86_64-w64-mingw32-g++";
+/// Headers of Unix that some programs ask for, on top of WinSock's.
+const COMPATIBLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compat");
+
+/// Programs are built one after the other; each takes all processors.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// What is to be compiled and linked.
+#[derive(Clone, Debug, Default)]
+pub struct Build {
+    /// The file that is made: `x.exe` or `x.dll`.
+    pub file: &'static str,
+    /// C and C++ sources.
+    pub sources: Vec<PathBuf>,
+    /// Where headers are looked for.
+    pub include: Vec<PathBuf>,
+    /// Further words for the compiler.
+    pub flags: &'static [&'static str],
+    /// Further words for the linker, before the sockets' libraries; a file that was linked before is named by its path.
+    pub link: Vec<String>,
+    /// Which libraries of sockets there are, in order.
+    pub sockets: &'static [&'static str],
+}
+
+/// A program or library that stands ready.
+pub type Linked = PathBuf;
+
+/// The usual order: WSOCK32 is asked first.
+pub(crate) const WSOCK32_FIRST: &[&str] = &["-lwsock32", "-lws2_32"];
+
+impl Build {
+    /// Builds it unless it has been built like this before, and says where it is.
+    ///
+    /// # Panics
+    ///
+    /// If it does not compile or link.
+    #[must_use]
+    pub fn make(&self) -> Linked {
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = wine::room("programs").join(self.key());
+        let made = directory.join(self.file);
+        if !made.is_file() {
+            fs::create_dir_all(&directory).expect("a directory for a program");
+            self.compile_and_link(&directory);
+        }
+        made
+    }
+
+    /// Another for everything that could make another program.
+    fn key(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        format!("{self:?}").hash(&mut hasher);
+        let ours = self.sources.iter().filter(|source| source.starts_with(env!("CARGO_MANIFEST_DIR")));
+        let headers = [Path::new(COMPATIBLE).join("sockets.h")];
+        ours.chain(&headers).for_each(|file| fs::read(file).expect("a source").hash(&mut hasher));
+        format!("{}-{:016x}", self.file, hasher.finish())
+    }
+
+    fn compile_and_link(&self, directory: &Path) {
+        let objects: Vec<PathBuf> = (0..self.sources.len()).map(|n| directory.join(format!("{n}.o"))).collect();
+        let work: Vec<(&PathBuf, &PathBuf)> = self.sources.iter().zip(&objects).collect();
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| {
+            for part in work.chunks(work.len().div_ceil(workers).max(1)) {
+                scope.spawn(move || part.iter().for_each(|(source, object)| self.compile(source, object)));
+            }
+        });
+        let fresh = directory.join(format!("fresh-{}", self.file));
+        let mut link = Command::new(compiler(self.sources.iter().any(|source| is_cpp(source))));
+        link.args(self.file.ends_with(".dll").then_some("-shared")).args(["-static", "-o"]).arg(&fresh).args(&objects);
+        succeed(link.args(&self.link).args(self.sockets));
+        objects.iter().for_each(|object| fs::remove_file(object).expect("an object of ours"));
+        fs::rename(fresh, directory.join(self.file)).expect("a program in its place");
+    }
+
+    fn compile(&self, source: &Path, object: &Path) {
+        let mut compiler = Command::new(compiler(is_cpp(source)));
+        compiler.args(["-O1", "-w", "-c"]).args(self.flags);
+        for include in &self.include {
+            compiler.arg("-I").arg(include);
+        }
+        succeed(compiler.arg("-idirafter").arg(COMPATIBLE).arg(source).arg("-o").arg(object));
+    }
+}
+
+fn compiler(cpp: bool) -> &'static str {
+    if cpp { CPP_COMPILER } else { C_COMPILER }
+}
+
+fn is_cpp(source: &Path) -> bool {
+    source.extension().is_some_and(|extension| extension == "cpp")
+}

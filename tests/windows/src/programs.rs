@@ -1,0 +1,165 @@
+//! Programs that nobody here wrote, as they are built for Windows.
+//!
+//! All of them are unmodified; what a Unix program lacks on Windows is in `compat/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vmmc_tests::Launch;
+
+use crate::build::{Build, Linked, WSOCK32_FIRST};
+use crate::source::{Source, files};
+use crate::{Stage, wine};
+
+const NETPIPE: Source = Source {
+    name: "netpipe",
+    pool: "n/netpipe/netpipe_3.7.2.orig.tar.gz",
+    sha256: "13dac884ff52951636f651c421f5ff4a853218a95aa28a4a852402ee385a2ab8",
+    parts: &[],
+};
+const CIVETWEB: Source = Source {
+    name: "civetweb",
+    pool: "c/civetweb/civetweb_1.15%2bdfsg.orig.tar.xz",
+    sha256: "ec372e9737bc820118bbb735f46a07d41f795814ca0f38bc6e67048e7a460f33",
+    parts: &["*/src", "*/include"],
+};
+const RINETD: Source = Source {
+    name: "rinetd",
+    pool: "r/rinetd/rinetd_0.73.orig.tar.gz",
+    sha256: "e3980aaa3feb7649440abf0e1d616d7d42f06de0c43ecc25332bb21418c07fc4",
+    parts: &[],
+};
+const LUA: Source = Source {
+    name: "lua",
+    pool: "l/lua5.1/lua5.1_5.1.5.orig.tar.gz",
+    sha256: "2640fc56a795f29d28ef15e13c34a47e223960b0240e8cb0a82d9b0738695333",
+    parts: &[],
+};
+const LUASOCKET: Source = Source {
+    name: "luasocket",
+    pool: "l/luasocket/luasocket_3.1.0.orig.tar.gz",
+    sha256: "35a6819789b51d94a52e6cee12f07cb17cf02927438d76c31231db06bbf31f0b",
+    parts: &[],
+};
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// NetPIPE's `NPtcp`, a measure of round trips: WinSock 1.1 and nothing else.
+#[must_use]
+pub fn netpipe() -> Linked {
+    let source = NETPIPE.directory().join("src");
+    Build {
+        file: "nptcp.exe",
+        sources: vec![source.join("netpipe.c"), source.join("tcp.c")],
+        include: vec![source],
+        flags: &["-DTCP"],
+        link: Vec::new(),
+        sockets: &["-lwsock32"],
+    }
+    .make()
+}
+
+/// civetweb: a web server of threads.
+#[must_use]
+pub fn civetweb() -> Linked {
+    let source = CIVETWEB.directory();
+    Build {
+        file: "civetweb.exe",
+        sources: vec![source.join("src/civetweb.c"), source.join("src/main.c")],
+        include: vec![source.join("include")],
+        flags: &["-DNO_SSL", "-DNO_CGI", "-DNDEBUG"],
+        link: owned(&["-lcomdlg32", "-lole32", "-lgdi32", "-lpthread"]),
+        sockets: WSOCK32_FIRST,
+    }
+    .make()
+}
+
+/// rinetd: passes connections on, with one `select` for all of them.
+#[must_use]
+pub fn rinetd() -> Linked {
+    let source = RINETD.directory().join("src");
+    Build {
+        file: "rinetd.exe",
+        sources: files(&source, ".c"),
+        include: vec![source],
+        flags: &["-DPACKAGE_VERSION=\"0.73\"", "-DHAVE_ERRNO_H"],
+        link: Vec::new(),
+        sockets: WSOCK32_FIRST,
+    }
+    .make()
+}
+
+/// Lua 5.1 with LuaSocket: an interpreter and the three libraries that belong beside it.
+#[derive(Clone, Debug)]
+pub struct Lua {
+    files: [Linked; 4],
+}
+
+/// Lua's interpreter and LuaSocket, as its own test suite wants it (`LUASOCKET_DEBUG`).
+#[must_use]
+pub fn lua() -> Lua {
+    let (lua, socket) = (LUA.directory().join("src"), LUASOCKET.directory().join("src"));
+    let mut language = files(&lua, ".c");
+    language.retain(|file| !["lua.c", "luac.c", "print.c"].iter().any(|name| file.ends_with(name)));
+    let build = |file, sources, include: &[&Path], flags, link| {
+        let include = include.iter().map(|path| path.to_path_buf()).collect();
+        Build { file, sources, include, flags, link, sockets: WSOCK32_FIRST }.make()
+    };
+    let core = build("lua51.dll", language, &[&lua], &["-DLUA_BUILD_AS_DLL"], Vec::new());
+    let with_core = || vec![core.to_string_lossy().into_owned()];
+    let interpreter = build("lua.exe", vec![lua.join("lua.c")], &[&lua], &["-DLUA_BUILD_AS_DLL"], with_core());
+    let unix = ["mime.c", "serial.c", "unix.c", "unixdgram.c", "unixstream.c", "usocket.c"];
+    let mut parts = files(&socket, ".c");
+    parts.retain(|file| !unix.iter().any(|name| file.ends_with(name)));
+    let flags = &["-DLUASOCKET_DEBUG", "-DLUASOCKET_API=__declspec(dllexport)"];
+    let sockets = build("socket.dll", parts, &[&lua], flags, with_core());
+    let encodings = vec![socket.join("mime.c"), socket.join("compat.c")];
+    let mime = build("mime.dll", encodings, &[&lua], flags, with_core());
+    Lua { files: [interpreter, core, sockets, mime] }
+}
+
+impl Lua {
+    /// What belongs on a stage.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        self.files.iter().map(PathBuf::as_path).collect()
+    }
+
+    /// The directory of LuaSocket's own tests.
+    #[must_use]
+    pub fn suite(&self) -> PathBuf {
+        LUASOCKET.directory().join("test")
+    }
+
+    /// Tells an interpreter about to be started where LuaSocket's modules are.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be put there.
+    #[must_use]
+    pub fn modules(&self, launch: Launch) -> Launch {
+        let (from, to) = (LUASOCKET.directory().join("src"), wine::room("lua"));
+        fs::create_dir_all(to.join("socket")).expect("a directory for modules");
+        for module in files(&from, ".lua") {
+            let name = module.file_name().expect("a file");
+            let top = ["socket.lua", "ltn12.lua", "mime.lua"].iter().any(|top| name == *top);
+            let directory = if top { to.clone() } else { to.join("socket") };
+            fs::copy(&module, directory.join(name)).expect("a module in its place");
+        }
+        launch.env("LUA_PATH", format!("Z:{}/?.lua", to.display())).env("LUA_CPATH", ".\\?.dll")
+    }
+}
+
+/// The name by which a program under Wine knows a file of this system.
+#[must_use]
+pub fn windows_path(file: &Path) -> String {
+    format!("Z:{}", file.display())
+}
+
+/// A stage's files as a program under Wine names them.
+#[must_use]
+pub fn stage_path(stage: &Stage, name: &str) -> String {
+    windows_path(&stage.path(name))
+}
