@@ -3,7 +3,7 @@ use core::sync::atomic::AtomicBool;
 use std::sync::OnceLock;
 use std::time::Duration;
 use vmmc_os::{clock, process};
-use vmmc_protocol::{record::Header, settings};
+use vmmc_protocol::{RuntimeDir, record::Header, settings};
 use vmmc_sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Longest spin of the default profile: about what a sleep and a wake cost.
@@ -77,8 +77,5 @@ pub(crate) fn runtime_dir() -> &'static str {
 }
 
 fn runtime_dir_of_environment() -> String {
-    variable(settings::RUNTIME_DIR).unwrap_or_else(|| match variable("XDG_RUNTIME_DIR") {
-        Some(dir) => format!("{dir}/vmmc"),
-        None => format!("/tmp/vmmc-{}", process::user()),
-    })
+    RuntimeDir::of_environment().map_or_else(String::new, |dir| dir.to_string_lossy().into_owned())
 }

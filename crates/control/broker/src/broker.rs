@@ -1,33 +1,24 @@
 //! The broker's loop: processes come, ask, are answered, and go.
 
-use crate::connection::{Connection, Gone};
+use crate::connection::{Connection, Gone, Objects};
 use crate::limits::{ACCEPTS_PER_TURN, MESSAGES_PER_TURN};
-use crate::links::Links;
+use crate::links::{End, Links};
 use crate::offers::{ClientId, Effect, Offer, Offers};
-use crate::seat::Seat;
-use crate::sight::Credentials;
-use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::fd::OwnedFd;
-use rustix::io::Errno;
-use rustix::net::{SocketFlags, accept_with};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vmmc_protocol::message::{Reply, Request, Status};
-use vmmc_protocol::packet::{self, Descriptors, Received};
+use vmmc_os::channel::{Arrived, Channel, LISTENER, Listener, Ready, Received, Waiter};
+use vmmc_os::{Descriptor, memory};
+use vmmc_protocol::message::{Reply, Request, SIZE, Status};
 use vmmc_protocol::{ControlError, Reason};
-
-/// Marks the listening socket among the events; processes count from 1.
-const LISTENER: ClientId = 0;
 
 /// A broker that listens. It does something only inside [`Broker::turn`].
 #[derive(Debug)]
 pub struct Broker {
-    seat: Seat,
-    epoll: OwnedFd,
+    listener: Listener,
+    waiter: Waiter,
     connections: HashMap<ClientId, Connection>,
     last_client: ClientId,
     offers: Offers,
@@ -36,8 +27,6 @@ pub struct Broker {
     gone: Vec<ClientId>,
     /// Since when no process has been connected.
     idle_since: Option<Instant>,
-    /// Given up for a moment when there is no other descriptor left.
-    spare: Option<OwnedFd>,
 }
 
 impl Broker {
@@ -46,19 +35,16 @@ impl Broker {
     /// # Errors
     /// `AddrInUse` if another broker has it; `PermissionDenied` if others can write the directory; the kernel's.
     pub fn bind(dir: &Path) -> io::Result<Self> {
-        let seat = Seat::take(dir)?;
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &seat.listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        let mut listener = Listener::take(dir.as_os_str().as_encoded_bytes())?;
         Ok(Self {
-            seat,
-            epoll,
+            waiter: Waiter::new(&mut listener)?,
+            listener,
             connections: HashMap::new(),
             last_client: LISTENER,
             offers: Offers::default(),
-            links: Links::new()?,
+            links: Links::new(),
             gone: Vec::new(),
             idle_since: Some(Instant::now()),
-            spare: spare(),
         })
     }
 
@@ -77,17 +63,10 @@ impl Broker {
         self.settle();
         let until_deadline = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let wait = limit.into_iter().chain(until_deadline).min();
-        let wait = wait.map(|wait| Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() });
-
-        let mut events: Vec<Event> = Vec::with_capacity(256);
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
-            Err(Errno::INTR) => {}
-            result => drop(result?),
-        }
-        for event in &events {
-            match event.data.u64() {
+        for ready in self.waiter.wait(wait)? {
+            match ready.key {
                 LISTENER => self.accept(),
-                client => self.serve(client, event.flags),
+                _ => self.serve(ready),
             }
             self.settle();
         }
@@ -96,50 +75,39 @@ impl Broker {
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS_PER_TURN {
-            match accept_with(&self.seat.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(socket) => self.welcome(socket),
-                Err(Errno::MFILE | Errno::NFILE) => {
-                    // Turn one away, or it would stay at the head of the queue and keep the loop awake.
-                    self.spare = None;
-                    drop(accept_with(&self.seat.listener, SocketFlags::CLOEXEC));
-                    self.spare = spare();
-                    return;
-                }
-                Err(_) => return,
-            }
+            let Some(channel) = self.listener.accept() else { return };
+            self.welcome(channel);
         }
     }
 
-    fn welcome(&mut self, socket: OwnedFd) {
-        let Some(credentials) = Credentials::of_peer(rustix::fd::AsFd::as_fd(&socket)) else { return };
+    fn welcome(&mut self, channel: Channel) {
+        let Some(peer) = channel.peer() else { return };
         self.last_client += 1;
         let id = self.last_client;
-        if epoll::add(&self.epoll, &socket, EventData::new_u64(id), EventFlags::IN).is_err() {
+        if self.waiter.add(&channel, id).is_err() {
             return;
         }
-        self.connections.insert(id, Connection::new(socket, credentials));
+        self.connections.insert(id, Connection::new(channel, peer));
         self.idle_since = None;
         self.tell(id, Reply::Welcome);
     }
 
     /// Reads what a process says, and sends what waits for it.
-    fn serve(&mut self, id: ClientId, flags: EventFlags) {
-        if flags.contains(EventFlags::OUT)
-            && let Some(connection) = self.connections.get_mut(&id)
-        {
+    fn serve(&mut self, Ready { key: id, has_room }: Ready) {
+        if has_room && let Some(connection) = self.connections.get_mut(&id) {
             match connection.flush() {
                 Ok(()) if connection.has_queue() => {}
-                Ok(()) => self.watch(id, EventFlags::IN),
+                Ok(()) => self.want_room(id, false),
                 Err(Gone) => self.gone.push(id),
             }
         }
         for _ in 0..MESSAGES_PER_TURN {
             let Some(connection) = self.connections.get(&id) else { return };
-            match packet::receive(connection.socket()) {
+            match connection.channel.receive::<SIZE>() {
                 Ok(Received::Nothing) => return,
-                Ok(Received::Message(bytes, descriptors)) => {
+                Ok(Received::Message(bytes, arrived)) => {
                     let Ok(request) = Request::decode(&bytes) else { return self.gone.push(id) };
-                    if self.obey(id, request, descriptors).is_err() {
+                    if self.obey(id, request, arrived).is_err() {
                         return self.gone.push(id);
                     }
                 }
@@ -152,19 +120,20 @@ impl Broker {
     ///
     /// # Errors
     /// If no process that keeps to the protocol asks that.
-    fn obey(&mut self, id: ClientId, request: Request, descriptors: Descriptors) -> Result<(), ControlError> {
+    fn obey(&mut self, id: ClientId, request: Request, arrived: Arrived) -> Result<(), ControlError> {
         let connection = self.connections.get_mut(&id).ok_or(ControlError::Lost)?;
-        let [socket, None, None, None] = descriptors else { return Err(ControlError::Malformed) };
         let is_first = connection.layout.is_none();
-        if is_first != matches!(request, Request::Hello { .. })
-            || (socket.is_some() && !matches!(request, Request::Offer { .. }))
-        {
+        let brings = matches!(request, Request::Hello { .. } | Request::Offer { .. } | Request::Table);
+        if is_first != matches!(request, Request::Hello { .. }) || arrived.count() > usize::from(brings) {
             return Err(ControlError::Malformed);
         }
         match request {
-            Request::Hello { layout } => connection.layout = Some(layout),
-            Request::Offer { token } => match socket {
-                Some(socket) => self.offers.present(id, token, OwnedFd::from(socket).into(), Instant::now()),
+            Request::Hello { layout } => {
+                connection.layout = Some(layout);
+                connection.bell = one(arrived);
+            }
+            Request::Offer { token } => match arrived.into_socket() {
+                Some(socket) => self.offers.present(id, token, socket.into(), Instant::now()),
                 // There was no room for it in this process.
                 None => self.refuse(id, token, Reason::NO_MEMORY),
             },
@@ -175,8 +144,20 @@ impl Broker {
                 }
             }
             Request::Ping => self.tell(id, Reply::Pong(self.status())),
+            // What cannot be opened for reading alone is not shown.
+            Request::Table => connection.table = one(arrived).and_then(|table| read_only(&table)),
+            Request::Tables => self.show_tables(id),
         }
         Ok(())
+    }
+
+    /// Shows a process the tables of all.
+    fn show_tables(&mut self, id: ClientId) {
+        let tables = self.connections.values().filter_map(|one| Some((one.peer.pid, Arc::clone(one.table.as_ref()?))));
+        for (pid, table) in tables.collect::<Vec<_>>() {
+            self.send(id, Reply::Table { pid }, Objects::Table(table));
+        }
+        self.tell(id, Reply::Pong(self.status()));
     }
 
     fn status(&self) -> Status {
@@ -213,18 +194,19 @@ impl Broker {
     fn pair(&mut self, first: Offer, second: Offer) {
         let ends = [first, second].map(|offer| self.connections.get(&offer.client));
         let [Some(one), Some(other)] = ends else { return };
-        let outcome = if one.credentials.uid != other.credentials.uid {
+        let outcome = if one.peer.user != other.peer.user {
             Err(Reason::POLICY)
         } else if one.layout != other.layout || one.layout != Some(vmmc_protocol::slot::LAYOUT) {
             Err(Reason::VERSION)
         } else {
-            let pids = [one.credentials.pid, other.credentials.pid];
-            self.links.pair([first, second], pids).map_err(|_| Reason::NO_MEMORY)
+            let end = |offer, of: &Connection| End { offer, pid: of.peer.pid, bell: of.bell.clone() };
+            self.links.pair([end(first, one), end(second, other)]).map_err(|_| Reason::NO_MEMORY)
         };
         match outcome {
             Ok(messages) => {
                 for (offer, (pairing, segment)) in [first, second].into_iter().zip(messages) {
-                    self.send(offer.client, Reply::Paired(pairing), segment);
+                    let objects = segment.map_or(Objects::None, Objects::Segment);
+                    self.send(offer.client, Reply::Paired(pairing), objects);
                 }
             }
             Err(reason) => {
@@ -240,22 +222,22 @@ impl Broker {
     }
 
     fn tell(&mut self, id: ClientId, reply: Reply) {
-        self.send(id, reply, None);
+        self.send(id, reply, Objects::None);
     }
 
-    fn send(&mut self, id: ClientId, reply: Reply, segment: Option<crate::link::Segment>) {
+    fn send(&mut self, id: ClientId, reply: Reply, objects: Objects) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let had_queue = connection.has_queue();
-        match connection.send(reply, segment) {
-            Ok(()) if connection.has_queue() && !had_queue => self.watch(id, EventFlags::IN | EventFlags::OUT),
+        match connection.send(reply, objects) {
+            Ok(()) if connection.has_queue() && !had_queue => self.want_room(id, true),
             Ok(()) => {}
             Err(Gone) => self.gone.push(id),
         }
     }
 
-    fn watch(&mut self, id: ClientId, flags: EventFlags) {
+    fn want_room(&mut self, id: ClientId, wanted: bool) {
         let Some(connection) = self.connections.get(&id) else { return };
-        if epoll::modify(&self.epoll, connection.socket(), EventData::new_u64(id), flags).is_err() {
+        if self.waiter.want_room(&connection.channel, id, wanted).is_err() {
             self.gone.push(id);
         }
     }
@@ -274,6 +256,14 @@ impl Broker {
     }
 }
 
-fn spare() -> Option<OwnedFd> {
-    rustix::fs::open("/dev/null", rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty()).ok()
+/// The one object that came with a message.
+fn one(arrived: Arrived) -> Option<Arc<Descriptor>> {
+    let [one, ..] = arrived.into_objects();
+    one.map(Arc::new)
+}
+
+/// A memory file, opened anew for reading alone; none if it is no memory file.
+fn read_only(table: &Descriptor) -> Option<Arc<Descriptor>> {
+    memory::inspect(table.number()).ok()?;
+    memory::reopen_read_only(table.number()).ok().map(Descriptor::new).map(Arc::new)
 }

@@ -2,21 +2,32 @@
 
 use crate::limits::QUEUE_MAX;
 use crate::link::Segment;
-use crate::sight::Credentials;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use vmmc_os::Descriptor;
+use vmmc_os::channel::{Attached, Channel, Peer, Refusal};
 use vmmc_protocol::message::{Bytes, Reply};
-use vmmc_protocol::packet;
 
 /// A connected process.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: OwnedFd,
-    pub(crate) credentials: Credentials,
+    pub(crate) channel: Channel,
+    pub(crate) peer: Peer,
     /// The version of the slot's words that it speaks, once it has said so.
     pub(crate) layout: Option<u32>,
-    queue: VecDeque<(Bytes, Option<Segment>)>,
+    /// The bell that it wants rung for all its links, if it has said so.
+    pub(crate) bell: Option<Arc<Descriptor>>,
+    /// Its table of sockets, for reading alone, if it has handed it over.
+    pub(crate) table: Option<Arc<Descriptor>>,
+    queue: VecDeque<(Bytes, Objects)>,
+}
+
+/// What goes along with a reply.
+#[derive(Debug)]
+pub(crate) enum Objects {
+    None,
+    Table(Arc<Descriptor>),
+    Segment(Segment),
 }
 
 /// The process cannot be spoken to any more.
@@ -24,12 +35,8 @@ pub(crate) struct Connection {
 pub(crate) struct Gone;
 
 impl Connection {
-    pub(crate) fn new(socket: OwnedFd, credentials: Credentials) -> Self {
-        Self { socket, credentials, layout: None, queue: VecDeque::new() }
-    }
-
-    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    pub(crate) fn new(channel: Channel, peer: Peer) -> Self {
+        Self { channel, peer, layout: None, bell: None, table: None, queue: VecDeque::new() }
     }
 
     /// Whether it waits for room to send.
@@ -38,21 +45,28 @@ impl Connection {
     }
 
     /// Sends a reply, now or when there is room.
-    pub(crate) fn send(&mut self, reply: Reply, segment: Option<Segment>) -> Result<(), Gone> {
+    pub(crate) fn send(&mut self, reply: Reply, objects: Objects) -> Result<(), Gone> {
         if self.queue.len() >= QUEUE_MAX {
             return Err(Gone);
         }
-        self.queue.push_back((reply.encode(), segment));
+        self.queue.push_back((reply.encode(), objects));
         self.flush()
     }
 
     /// Sends as much of what waits as there is room for.
     pub(crate) fn flush(&mut self) -> Result<(), Gone> {
-        while let Some((bytes, segment)) = self.queue.front() {
-            let numbers = segment.as_ref().map(|segment| segment.each_ref().map(|file| file.as_raw_fd()));
-            match packet::send(self.socket.as_fd(), bytes, numbers.as_ref().map_or(&[], |numbers| &numbers[..])) {
+        while let Some((bytes, objects)) = self.queue.front() {
+            let sent = match objects {
+                Objects::None => self.channel.send(bytes, Attached::Nothing),
+                Objects::Table(table) => self.channel.send(bytes, Attached::Objects(&[table.number()])),
+                Objects::Segment(segment) => {
+                    let numbers = segment.each_ref().map(|object| object.number());
+                    self.channel.send(bytes, Attached::Objects(&numbers))
+                }
+            };
+            match sent {
                 Ok(()) => self.queue.pop_front(),
-                Err(Errno::AGAIN) => break,
+                Err(Refusal::Busy) => break,
                 Err(_) => return Err(Gone),
             };
         }

@@ -2,11 +2,11 @@
 //!
 //! It is never on the data path and reads no byte of it; its death ends new pairings and nothing else.
 //! The command runs it (`vmmc broker`) and starts it on demand (`vmmc run`). It stands on `vmmc-protocol`, whose
-//! messages it answers; docs/control-protocol.md tells the whole conversation.
+//! messages it answers, and on `vmmc-os`, which knows the system; docs/control-protocol.md tells the whole conversation.
 //!
 //! One thread, one loop (`broker.rs`), which reads requests (`connection.rs`), lets `offers.rs` find and prove pairs by what
-//! `sight.rs` sees of their sockets (`duplicate.rs`), gives them slots (`links.rs`, `link.rs`), and listens at a place of
-//! which there is one (`seat.rs`).
+//! `sight.rs` sees of their sockets (`duplicate.rs`), and gives them slots (`links.rs`, `link.rs`).
+#![forbid(unsafe_code)]
 
 mod broker;
 mod connection;
@@ -15,9 +15,8 @@ mod limits;
 mod link;
 mod links;
 mod offers;
-mod seat;
 mod sight;
 mod start;
 
 pub use broker::Broker;
-pub use start::{IDLE_EXIT, Options, ensure_running, run, runtime_dir};
+pub use start::{IDLE_EXIT, Options, ensure_running, run};

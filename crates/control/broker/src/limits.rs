@@ -14,8 +14,6 @@ pub(crate) const TRIAL_TIME: Duration = Duration::from_millis(100);
 pub(crate) const MESSAGES_PER_TURN: usize = 64;
 /// Connections taken in before those that are there get their turn.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
-/// Connections that the kernel keeps waiting for the broker (it takes the smaller of this and `net.core.somaxconn`).
-pub(crate) const BACKLOG: i32 = 4096;
 /// How long a starter waits until the broker that it started answers.
 pub(crate) const START_TIME: Duration = Duration::from_secs(2);
 

@@ -1,12 +1,9 @@
 //! Links: the memory between two processes, and which slots of it are in use.
 
 use crate::offers::ClientId;
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::OwnedFd;
-use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create};
-use rustix::io;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use vmmc_os::{Descriptor, bell, memory};
 use vmmc_protocol::message::Side;
 use vmmc_protocol::slot::{self, Chunk};
 
@@ -18,7 +15,7 @@ use vmmc_protocol::slot::{self, Chunk};
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) ends: [ClientId; 2],
-    bells: [Arc<OwnedFd>; 2],
+    bells: [Arc<Descriptor>; 2],
     chunks: Vec<Memory>,
     /// Slots that were in use and are wiped.
     free: BTreeSet<u32>,
@@ -28,33 +25,44 @@ pub(crate) struct Link {
     held: HashMap<u32, [bool; 2]>,
 }
 
+/// Neither memory nor a slot can be had.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom;
+
 #[derive(Debug)]
 struct Memory {
     /// Each side's receive buffers.
-    exports: [Arc<OwnedFd>; 2],
+    exports: [Arc<Descriptor>; 2],
     /// Which sides have been sent the descriptors.
     sent: [bool; 2],
 }
 
 /// A chunk's descriptors as one side gets them: its own memory, the peer's, its own bell, the peer's.
-pub(crate) type Segment = [Arc<OwnedFd>; 4];
+pub(crate) type Segment = [Arc<Descriptor>; 4];
 
 impl Link {
-    pub(crate) fn new(ends: [ClientId; 2]) -> io::Result<Self> {
-        let bell = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Arc::new);
-        let bells = [bell()?, bell()?];
+    /// A link with each end's own bell, or a new one where an end has none of its own.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn new(ends: [ClientId; 2], [first, second]: [Option<Arc<Descriptor>>; 2]) -> Result<Self, NoRoom> {
+        let own_or_new = |own: Option<Arc<Descriptor>>| match own {
+            Some(bell) => Ok(bell),
+            None => bell::create().map(Descriptor::new).map(Arc::new).map_err(|_| NoRoom),
+        };
+        let bells = [own_or_new(first)?, own_or_new(second)?];
         Ok(Self { ends, bells, chunks: Vec::new(), free: BTreeSet::new(), fresh: 0, held: HashMap::new() })
     }
 
-    /// Takes a slot, which is zero throughout, for both ends.
+    /// Takes a slot, whose words are zero, for both ends.
     ///
     /// # Errors
-    /// The kernel's; `ENOSPC` if the link has as many slots as a link can have.
-    pub(crate) fn allocate(&mut self) -> io::Result<(u32, Chunk)> {
+    /// If the system has no memory to give, or the link has as many slots as a link can have.
+    pub(crate) fn allocate(&mut self) -> Result<(u32, Chunk), NoRoom> {
         let slot = self.free.first().copied().unwrap_or(self.fresh);
-        let chunk = Chunk::of(slot).ok_or(io::Errno::NOSPC)?;
+        let chunk = Chunk::of(slot).ok_or(NoRoom)?;
         if chunk.number as usize == self.chunks.len() {
-            let exports = [Arc::new(memory(chunk.len())?), Arc::new(memory(chunk.len())?)];
+            let exports = [memory(chunk.len())?, memory(chunk.len())?];
             self.chunks.push(Memory { exports, sent: [false; 2] });
         }
         if !self.free.remove(&slot) {
@@ -96,51 +104,52 @@ impl Link {
 }
 
 /// Makes a memory file of `len` zero bytes, of which none takes up memory yet, and whose length is fixed for good.
-fn memory(len: usize) -> io::Result<OwnedFd> {
-    let file = memfd_create("vmmc-link", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    ftruncate(&file, len as u64)?;
-    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-    Ok(file)
+fn memory(len: usize) -> Result<Arc<Descriptor>, NoRoom> {
+    memory::create_sealed(c"vmmc-link", len).map(Descriptor::new).map(Arc::new).map_err(|_| NoRoom)
 }
 
-/// Gives a slot's pages back to the system; they read as zero afterwards, wherever they are mapped.
-fn wipe(file: &OwnedFd, chunk: &Chunk, slot: u32) -> io::Result<()> {
-    let (at, len) = (chunk.offset(slot) as u64, slot::size(chunk.capacity) as u64);
-    fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, at, len)
+/// Makes a slot's words zero, and gives its pages back to the system as far as that takes them.
+fn wipe(file: &Descriptor, chunk: &Chunk, slot: u32) -> Result<(), vmmc_os::Errno> {
+    memory::wipe(file.number(), chunk.offset(slot), slot::size(chunk.capacity), slot::WORDS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::FileExt;
 
-    fn file(memory: &Arc<OwnedFd>) -> std::fs::File {
-        memory.try_clone().unwrap().into()
+    const NO_BELLS: [Option<Arc<Descriptor>>; 2] = [None, None];
+
+    /// What the words at `offset` are, after `put` has been written there.
+    fn word(memory: &Descriptor, offset: usize, put: Option<u64>) -> u64 {
+        let mapped = vmmc_shm::Segment::map(memory.number()).unwrap();
+        if let Some(word) = put {
+            vmmc_contract::Import::store(&mapped.import(0, mapped.len()).unwrap(), offset, word).unwrap();
+        }
+        vmmc_contract::Export::load(&mapped.export(0, mapped.len()).unwrap(), offset)
     }
 
     #[test]
     fn a_slot_is_used_again_when_both_ends_have_released_it_and_is_zero_then() {
-        let mut link = Link::new([1, 2]).unwrap();
+        let mut link = Link::new([1, 2], NO_BELLS).unwrap();
         let (slot, chunk) = link.allocate().unwrap();
         let [own, peer, ..] = link.introduce(&chunk, Side::First).unwrap();
-        file(&own).write_all_at(b"own", chunk.offset(slot) as u64).unwrap();
-        file(&peer).write_all_at(b"peer", chunk.offset(slot) as u64 + 8).unwrap();
+        word(&own, chunk.offset(slot), Some(1));
+        word(&peer, chunk.offset(slot) + slot::WORDS - 8, Some(2));
+        assert_eq!(word(&own, chunk.offset(slot), None), 1);
 
         link.release(slot, Side::First, false);
         link.release(slot, Side::First, false);
         assert_eq!(link.allocate().unwrap().0, 1, "the other end still holds slot 0");
         link.release(slot, Side::Second, false);
         assert_eq!(link.allocate().unwrap().0, 0);
-        for memory in [own, peer] {
-            let mut words = [1; 16];
-            file(&memory).read_exact_at(&mut words, 0).unwrap();
-            assert_eq!(words, [0; 16]);
+        for at in [0, slot::WORDS - 8] {
+            assert_eq!((word(&own, at, None), word(&peer, at, None)), (0, 0));
         }
     }
 
     #[test]
     fn each_side_gets_a_chunk_once_mirrored_and_again_after_it_could_not_map_it() {
-        let mut link = Link::new([1, 2]).unwrap();
+        let mut link = Link::new([1, 2], NO_BELLS).unwrap();
         let (slot, chunk) = link.allocate().unwrap();
         let first = link.introduce(&chunk, Side::First).unwrap();
         let second = link.introduce(&chunk, Side::Second).unwrap();
@@ -153,15 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn memory_cannot_change_its_length() {
-        let memory = file(&Arc::new(memory(8192).unwrap()));
-        assert!(memory.set_len(4096).is_err() && memory.set_len(16384).is_err());
+    fn an_end_s_own_bell_is_the_one_that_its_peer_rings() {
+        let own = Arc::new(Descriptor::new(bell::create().unwrap()));
+        let mut link = Link::new([1, 2], [Some(Arc::clone(&own)), None]).unwrap();
+        let (_, chunk) = link.allocate().unwrap();
+        let [.., theirs, peers] = link.introduce(&chunk, Side::Second).unwrap();
+        assert!(Arc::ptr_eq(&peers, &own) && !Arc::ptr_eq(&theirs, &own));
     }
 
     #[test]
     fn a_link_ends_at_its_limit() {
-        let mut link = Link::new([1, 1]).unwrap();
+        let mut link = Link::new([1, 1], NO_BELLS).unwrap();
         link.fresh = slot::SLOTS_MAX;
-        assert_eq!(link.allocate(), Err(io::Errno::NOSPC));
+        assert_eq!(link.allocate(), Err(NoRoom));
     }
 }

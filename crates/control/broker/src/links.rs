@@ -1,10 +1,11 @@
 //! All links, and which two processes each connects.
 
-use crate::link::{Link, Segment};
+use crate::link::{Link, NoRoom, Segment};
 use crate::offers::{ClientId, Offer};
-use rustix::io;
-use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use vmmc_os::Descriptor;
 use vmmc_protocol::message::{Pairing, Side};
 
 type LinkId = u64;
@@ -19,24 +20,35 @@ pub(crate) struct Links {
     next: LinkId,
 }
 
+/// One of two ends that are to be paired.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) offer: Offer,
+    pub(crate) pid: u32,
+    /// The bell that its process wants rung for all its links.
+    pub(crate) bell: Option<Arc<Descriptor>>,
+}
+
 impl Links {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> Self {
         // Links outlive their broker: a later one starts somewhere else, so that no number comes twice in a process.
-        let mut start = [0; 8];
-        getrandom(&mut start[..4], GetRandomFlags::empty())?;
-        let next = u64::from_be_bytes(start);
-        Ok(Self { links: HashMap::new(), between: HashMap::new(), of: HashMap::new(), next })
+        let next = RandomState::new().hash_one(std::process::id()) & !u64::from(u32::MAX);
+        Self { links: HashMap::new(), between: HashMap::new(), of: HashMap::new(), next }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.links.len()
     }
 
-    /// Gives two offers a slot in their processes' link, which is made if need be: what to say to each, in order.
-    /// `pids` are the processes of the offers.
-    pub(crate) fn pair(&mut self, offers: [Offer; 2], pids: [u32; 2]) -> io::Result<[(Pairing, Option<Segment>); 2]> {
-        let [first, second] = offers.map(|offer| offer.client);
-        let id = self.link_between([first.min(second), first.max(second)])?;
+    /// Gives two ends a slot in their processes' link, which is made if need be: what to say to each, in order.
+    ///
+    /// # Errors
+    /// If the system has no room for it.
+    pub(crate) fn pair(&mut self, ends: [End; 2]) -> Result<[(Pairing, Option<Segment>); 2], NoRoom> {
+        let [first, second] = ends.each_ref().map(|end| end.offer.client);
+        let (offers, pids) = (ends.each_ref().map(|end| end.offer), ends.each_ref().map(|end| end.pid));
+        let bells = ends.map(|end| end.bell);
+        let id = self.link_between([first, second], bells)?;
         let link = self.links.get_mut(&id).expect("it is known between two processes");
         let (slot, chunk) = link.allocate()?;
         let first_side = if first <= second { Side::First } else { Side::Second };
@@ -88,12 +100,20 @@ impl Links {
         closed
     }
 
-    fn link_between(&mut self, ends: [ClientId; 2]) -> io::Result<LinkId> {
+    fn link_between(
+        &mut self,
+        mut ends: [ClientId; 2],
+        mut bells: [Option<Arc<Descriptor>>; 2],
+    ) -> Result<LinkId, NoRoom> {
+        if ends[0] > ends[1] {
+            ends.reverse();
+            bells.reverse();
+        }
         if let Some(id) = self.between.get(&ends) {
             return Ok(*id);
         }
         let id = self.next;
-        self.links.insert(id, Link::new(ends)?);
+        self.links.insert(id, Link::new(ends, bells)?);
         self.next = self.next.wrapping_add(1);
         self.between.insert(ends, id);
         for end in ends {

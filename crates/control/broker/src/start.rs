@@ -2,12 +2,8 @@
 
 use crate::broker::Broker;
 use crate::limits::START_TIME;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use vmmc_protocol::settings::RUNTIME_DIR;
 use vmmc_protocol::{Client, ControlError, RuntimeDir};
@@ -24,31 +20,12 @@ pub struct Options {
     pub idle_exit: Option<Duration>,
 }
 
-/// The runtime directory that this process's environment asks for (see [`vmmc_protocol::settings`]). A session directory
-/// that is another user's, as `su` leaves it behind, counts as none.
-///
-/// # Errors
-/// `InvalidInput` if no usable path results.
-pub fn runtime_dir() -> io::Result<PathBuf> {
-    let explicit = std::env::var_os(RUNTIME_DIR);
-    let session = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| {
-        RuntimeDir::at(dir.as_bytes()).is_some_and(|dir| dir.check().is_ok())
-            && std::fs::metadata(dir)
-                .is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == rustix::process::geteuid().as_raw())
-    });
-    let bytes = |path: &Option<std::ffi::OsString>| path.as_ref().map(|path| path.as_bytes().to_vec());
-    let (explicit, session) = (bytes(&explicit), bytes(&session));
-    let dir = RuntimeDir::choose(explicit.as_deref(), session.as_deref(), rustix::process::geteuid().as_raw())
-        .ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(dir.as_bytes())))
-}
-
 /// Is the broker, in the foreground, until it has been idle for long enough.
 ///
 /// # Errors
 /// As [`Broker::bind`]: above all `AddrInUse` if there is one already.
 pub fn run(options: &Options) -> io::Result<()> {
-    raise_descriptor_limit();
+    vmmc_os::process::raise_descriptor_limit();
     let mut broker = Broker::bind(&options.dir)?;
     loop {
         let left = options.idle_exit.zip(broker.idle()).map(|(limit, idle)| limit.saturating_sub(idle));
@@ -65,7 +42,7 @@ pub fn run(options: &Options) -> io::Result<()> {
 /// # Errors
 /// `TimedOut` if none answers within two seconds; `PermissionDenied` if the directory is not to be trusted; the kernel's.
 pub fn ensure_running(dir: &Path, exe: &Path) -> io::Result<()> {
-    let runtime_dir = RuntimeDir::at(dir.as_os_str().as_bytes()).ok_or(io::ErrorKind::InvalidInput)?;
+    let runtime_dir = RuntimeDir::at(dir.as_os_str().as_encoded_bytes()).ok_or(io::ErrorKind::InvalidInput)?;
     let started = Instant::now();
     let mut last_start = None;
     while started.elapsed() < START_TIME {
@@ -91,38 +68,7 @@ fn answers(dir: &RuntimeDir) -> io::Result<bool> {
     }
 }
 
-/// Starts a broker in a session of its own, with none of this process's descriptors and no preloaded library.
+/// Starts a broker as nobody's child.
 fn start(dir: &Path, exe: &Path) -> io::Result<()> {
-    let mut command = Command::new(exe);
-    command.args(["broker", "--background"]).env(RUNTIME_DIR, dir).env_remove("LD_PRELOAD").current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // SAFETY: `detach` makes only system calls that are allowed between fork and exec, and allocates nothing.
-    unsafe { command.pre_exec(detach) };
-    match command.spawn()?.wait() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(io::Error::other("the broker could not be started")),
-        // Where SIGCHLD is ignored nobody is told how a child ended; whether it worked is seen by asking the broker.
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// In the forked child: leaves the session, and goes on as a grandchild whose parent has ended.
-fn detach() -> io::Result<()> {
-    rustix::process::setsid()?;
-    // SAFETY: plain numbers; descriptors from 3 on are only marked to be closed by exec, std's own among them already.
-    unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    // SAFETY: this process is the child of a fork and has one thread; both continue below with async-signal-safe calls.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(()),
-        // SAFETY: ends this process without running anything of the parent's that was inherited.
-        _ => unsafe { libc::_exit(0) },
-    }
-}
-
-/// Every process, link and chunk takes descriptors, so all that may be had are.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    vmmc_os::detached::start(exe, &["broker", "--background"], (RUNTIME_DIR, dir.as_os_str()))
 }

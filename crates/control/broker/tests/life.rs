@@ -2,31 +2,27 @@
 
 mod support;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use std::os::fd::OwnedFd;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use std::os::unix::fs::FileExt;
 use support::*;
+use vmmc_os::channel::{Attached, Channel, Received};
 use vmmc_protocol::message::{Reply, Request, SIZE, Side};
-use vmmc_protocol::packet::{self, Received};
 use vmmc_protocol::{Client, ControlError, Event, Reason, slot};
 
 /// A connection to the broker on which anything can be said.
-fn raw(dir: &Dir) -> OwnedFd {
-    let socket =
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    rustix::net::connect(&socket, &SocketAddrUnix::new(dir.0.join("broker.sock")).unwrap()).unwrap();
-    socket
+fn raw(dir: &Dir) -> Channel {
+    Channel::connect(dir.runtime().as_bytes()).unwrap()
 }
 
-fn say(socket: &OwnedFd, request: Request) {
-    packet::send(borrowed(std::os::fd::AsRawFd::as_raw_fd(socket)), &request.encode(), &[]).unwrap();
+fn say(channel: &Channel, request: Request) {
+    channel.send(&request.encode(), Attached::Nothing).unwrap();
 }
 
 /// Whether the broker hangs up, after its welcome.
-fn is_dropped(socket: &OwnedFd) -> bool {
+fn is_dropped(channel: &Channel) -> bool {
     let started = std::time::Instant::now();
     while started.elapsed() < SOON {
-        match packet::receive(borrowed(std::os::fd::AsRawFd::as_raw_fd(socket))).unwrap() {
+        match channel.receive::<SIZE>().unwrap() {
             Received::End => return true,
             Received::Message(bytes, _) => assert_eq!(Reply::decode(&bytes), Ok(Reply::Welcome)),
             _ => std::thread::sleep(std::time::Duration::from_millis(1)),
@@ -180,36 +176,36 @@ fn garbage_costs_the_one_who_says_it_its_connection_and_nobody_else() {
     let (near, far) = connection();
     let (one, _) = pair(&client, &near, &server, &far);
 
-    let send = |socket: &OwnedFd, bytes: &[u8]| {
-        let _ = rustix::net::send(socket, bytes, rustix::net::SendFlags::NOSIGNAL);
+    let send = |channel: &Channel, bytes: &[u8]| {
+        let _ = channel.send(bytes, Attached::Nothing);
     };
     let hello = Request::Hello { layout: slot::LAYOUT };
-    let nonsense: [&dyn Fn(&OwnedFd); 9] = [
-        &|socket| send(socket, b"short"),
-        &|socket| send(socket, &[0; SIZE + 1]),
-        &|socket| send(socket, &[0xff; SIZE]),
-        &|socket| send(socket, b""),
-        &|socket| say(socket, Request::Ping),
-        &|socket| [hello, hello].into_iter().for_each(|hello| say(socket, hello)),
-        &|socket| {
-            say(socket, hello);
-            send(socket, &Reply::Welcome.encode());
+    let nonsense: [&dyn Fn(&Channel); 9] = [
+        &|channel| send(channel, b"short"),
+        &|channel| send(channel, &[0; SIZE + 1]),
+        &|channel| send(channel, &[0xff; SIZE]),
+        &|channel| send(channel, b""),
+        &|channel| say(channel, Request::Ping),
+        &|channel| [hello, hello].into_iter().for_each(|hello| say(channel, hello)),
+        &|channel| {
+            say(channel, hello);
+            send(channel, &Reply::Welcome.encode());
         },
         // A descriptor with a message that takes none.
-        &|socket| {
-            say(socket, hello);
-            packet::send(borrowed(std::os::fd::AsRawFd::as_raw_fd(socket)), &Request::Ping.encode(), &[0]).unwrap();
+        &|channel| {
+            say(channel, hello);
+            channel.send(&Request::Ping.encode(), Attached::Objects(&[0])).unwrap();
         },
         // Others' slots.
-        &|socket| {
-            say(socket, hello);
-            say(socket, Request::Release { link: one.pairing.link, slot: 0, side: Side::First, unmapped: false });
+        &|channel| {
+            say(channel, hello);
+            say(channel, Request::Release { link: one.pairing.link, slot: 0, side: Side::First, unmapped: false });
         },
     ];
     for (number, say_it) in nonsense.iter().enumerate() {
-        let socket = raw(&dir);
-        say_it(&socket);
-        assert!(is_dropped(&socket), "nonsense number {number}");
+        let channel = raw(&dir);
+        say_it(&channel);
+        assert!(is_dropped(&channel), "nonsense number {number}");
     }
     let (near, far) = connection();
     assert_eq!(pair(&client, &near, &server, &far).0.pairing.slot, 1);
@@ -220,7 +216,8 @@ fn a_process_that_has_no_descriptor_to_show_is_refused_not_dropped() {
     let dir = Dir::new("no-descriptor");
     let _broker = Running::start(&dir);
     let guest = Guest::new(&dir);
-    packet::send(borrowed(guest.client.fd()), &Request::Offer { token: 4 }.encode(), &[]).unwrap();
+    let channel = std::mem::ManuallyDrop::new(Channel::from_raw(guest.client.fd()));
+    say(&channel, Request::Offer { token: 4 });
     assert_eq!(guest.refused(), (4, Reason::NO_MEMORY));
 }
 
@@ -231,7 +228,7 @@ fn libraries_of_different_versions_are_not_paired() {
     let new = Guest::new(&dir);
     let old = raw(&dir);
     say(&old, Request::Hello { layout: slot::LAYOUT + 1 });
-    let old = Guest { client: Client::from_raw(std::os::fd::IntoRawFd::into_raw_fd(old)) };
+    let old = Guest { client: Client::from_raw(old.into_raw()) };
     let (near, far) = connection();
     old.offer(1, &near);
     await_pending(&dir, 1);

@@ -12,7 +12,7 @@ pub(crate) fn directory() -> Result<PathBuf, String> {
         Some(named) => {
             std::path::absolute(named).map_err(|error| format!("the current directory is unknown: {error}"))?
         }
-        None => vmmc_broker::runtime_dir().map_err(|error| format!("no runtime directory can be chosen: {error}"))?,
+        None => RuntimeDir::of_environment().ok_or("no runtime directory can be chosen")?,
     };
     match meeting_place(&directory) {
         Some(_) => Ok(directory),

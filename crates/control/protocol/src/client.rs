@@ -1,15 +1,14 @@
 //! The guest's half of the conversation with the broker: a non-blocking connection that the service thread polls.
 //!
-//! It allocates nothing, never blocks, and keeps no state but its descriptor, so it can be kept as a plain number.
+//! It never blocks, and keeps no state but its connection, so it can be kept as a plain number.
 
 use crate::ControlError;
-use crate::descriptor::{Descriptor, borrow};
-use crate::message::{DecodeError, Pairing, Reply, Request, Side, Status};
-use crate::packet::{self, Descriptors, Received};
+use crate::message::{DecodeError, Pairing, Reply, Request, SIZE, Side, Status};
 use crate::reason::Reason;
 use crate::runtime_dir::RuntimeDir;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use core::time::Duration;
+use vmmc_os::Descriptor;
+use vmmc_os::channel::{Arrived, Attached, Channel, Received};
 
 /// A connection to the broker.
 ///
@@ -18,7 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 /// may [`release`](Self::release) over the inherited one what was paired over that, and must not receive from it.
 #[derive(Debug)]
 pub struct Client {
-    socket: Descriptor,
+    channel: Channel,
 }
 
 /// What the broker said.
@@ -51,7 +50,8 @@ pub enum Event {
 /// A settled offer.
 #[derive(Debug)]
 pub struct Paired {
-    /// Which connection, and where its slot is. The slot is zero throughout.
+    /// Which connection, and where its slot is. The slot's words ([`crate::slot::WORDS`]) are zero; its rings may hold what
+    /// an earlier connection between the same two processes left there.
     pub pairing: Pairing,
     /// The descriptors of the slot's chunk, if this side of the link has not been sent them yet. If they are missing and the
     /// chunk of this `(link, side)` is not known here, this process had no room for them: [`Client::decline`].
@@ -72,17 +72,16 @@ pub struct NewSegment {
 }
 
 impl Client {
-    /// Connects to the broker of the directory, without waiting, and introduces this process.
+    /// Connects to the broker of the directory, without waiting, and introduces this process. Where the system gives a
+    /// process one bell for all its links, the broker is handed that too.
     ///
     /// # Errors
     /// `Absent`, `Untrusted`, `Busy` (try again later), or the kernel's.
     pub fn connect(dir: &RuntimeDir) -> Result<Self, ControlError> {
-        dir.check()?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let client = Self { socket: Descriptor::from(socket) };
-        rustix::net::connect(client.socket.borrow(), &dir.address()?)?;
-        client.request(Request::Hello { layout: crate::slot::LAYOUT }, &[])?;
+        let client = Self { channel: Channel::connect(dir.as_bytes())? };
+        let bell = vmmc_os::channel::bell_of_process();
+        let attached = bell.as_ref().map_or(Attached::Nothing, |bell| Attached::Objects(core::slice::from_ref(bell)));
+        client.request(Request::Hello { layout: crate::slot::LAYOUT }, attached)?;
         Ok(client)
     }
 
@@ -93,39 +92,61 @@ impl Client {
     /// As [`Client::connect`] and [`Client::receive`]; `Busy` if no answer came in time.
     pub fn ping(dir: &RuntimeDir, limit_ms: u32) -> Result<Status, ControlError> {
         let client = Self::connect(dir)?;
-        client.request(Request::Ping, &[])?;
-        let limit = Timespec { tv_sec: i64::from(limit_ms / 1000), tv_nsec: i64::from(limit_ms % 1000) * 1_000_000 };
+        client.request(Request::Ping, Attached::Nothing)?;
+        client.until_pong(limit_ms, |_, _| {})
+    }
+
+    /// Asks the broker for the tables of sockets that processes have [handed](Self::hand_table) to it: `found` gets each
+    /// process and its table, for reading alone. Otherwise as [`ping`](Self::ping).
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn tables(
+        dir: &RuntimeDir,
+        limit_ms: u32,
+        mut found: impl FnMut(u32, Descriptor),
+    ) -> Result<Status, ControlError> {
+        let client = Self::connect(dir)?;
+        client.request(Request::Tables, Attached::Nothing)?;
+        client.until_pong(limit_ms, |reply, arrived| {
+            let [table, ..] = arrived.into_objects();
+            if let (Reply::Table { pid }, Some(table)) = (reply, table) {
+                found(pid, table);
+            }
+        })
+    }
+
+    /// Hands everything that comes before the answer to a `Ping` to `hear`.
+    fn until_pong(&self, limit_ms: u32, mut hear: impl FnMut(Reply, Arrived)) -> Result<Status, ControlError> {
         loop {
-            match client.reply()? {
+            match self.reply()? {
                 Some((Reply::Pong(status), _)) => return Ok(status),
-                Some(_) => {}
-                None => {
-                    let mut fds = [PollFd::from_borrowed_fd(client.socket.borrow(), PollFlags::IN)];
-                    if poll(&mut fds, Some(&limit))? == 0 {
-                        return Err(ControlError::Busy);
-                    }
-                }
+                Some((reply, arrived)) => hear(reply, arrived),
+                None if self.channel.wait(Duration::from_millis(limit_ms.into()))? => {}
+                None => return Err(ControlError::Busy),
             }
         }
     }
 
-    /// The descriptor, for waiting: readable when [`receive`](Self::receive) has something, writable when a `Busy` call may
-    /// be tried again.
+    /// For waiting: readable (on Windows: signalled) when [`receive`](Self::receive) has something. On Linux it is the
+    /// connection's descriptor, and writable when a `Busy` call may be tried again.
     #[must_use]
     pub fn fd(&self) -> i32 {
-        self.socket.number()
+        self.channel.waitable()
     }
 
-    /// Gives up the descriptor without closing it, for instance to move it to another number.
+    /// Gives up the connection's number without closing it, for instance to move it to another. Not after the first
+    /// [`receive`](Self::receive) or [`fd`](Self::fd): on Windows a message that is on its way in would be lost.
     #[must_use]
     pub fn into_raw(self) -> i32 {
-        self.socket.into_raw()
+        self.channel.into_raw()
     }
 
-    /// The connection whose descriptor `fd` is, by [`into_raw`](Self::into_raw) or a duplicate; it is owned from now on.
+    /// The connection whose number this is, by [`into_raw`](Self::into_raw) or a duplicate; it is owned from now on. Any
+    /// number of clients may speak over one connection; only one of them may receive.
     #[must_use]
-    pub fn from_raw(fd: i32) -> Self {
-        Self { socket: Descriptor::from_raw(fd) }
+    pub fn from_raw(number: i32) -> Self {
+        Self { channel: Channel::from_raw(number) }
     }
 
     /// Asks for the other end of the TCP connection behind `socket_fd` (borrowed), which this process calls `token` from
@@ -135,7 +156,7 @@ impl Client {
     /// # Errors
     /// `Busy`: nothing was sent, try again. `Lost`: reconnect later.
     pub fn offer(&self, token: u64, socket_fd: i32) -> Result<(), ControlError> {
-        self.request(Request::Offer { token }, &[socket_fd])
+        self.request(Request::Offer { token }, Attached::Socket(socket_fd))
     }
 
     /// Forgets an offer; call it before the socket is closed. A settlement that crosses it on the way may still arrive:
@@ -144,7 +165,16 @@ impl Client {
     /// # Errors
     /// As [`offer`](Self::offer).
     pub fn withdraw(&self, token: u64) -> Result<(), ControlError> {
-        self.request(Request::Withdraw { token }, &[])
+        self.request(Request::Withdraw { token }, Attached::Nothing)
+    }
+
+    /// Hands the broker this process's table of sockets (a memory file; borrowed), which it shows to `vmmc status`. For
+    /// systems on which nobody can find the table otherwise (Windows).
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub fn hand_table(&self, table: i32) -> Result<(), ControlError> {
+        self.request(Request::Table, Attached::Objects(&[table]))
     }
 
     /// This end neither reads nor writes the slot any more, by any process. When both ends have said so it is wiped and used again.
@@ -152,7 +182,7 @@ impl Client {
     /// # Errors
     /// As [`offer`](Self::offer).
     pub fn release(&self, link: u64, slot: u32, side: Side) -> Result<(), ControlError> {
-        self.request(Request::Release { link, slot, side, unmapped: false }, &[])
+        self.request(Request::Release { link, slot, side, unmapped: false }, Attached::Nothing)
     }
 
     /// Gives a slot back at once because its chunk's memory could not be had here. The broker will send the chunk's
@@ -161,7 +191,7 @@ impl Client {
     /// # Errors
     /// As [`offer`](Self::offer).
     pub fn decline(&self, link: u64, slot: u32, side: Side) -> Result<(), ControlError> {
-        self.request(Request::Release { link, slot, side, unmapped: true }, &[])
+        self.request(Request::Release { link, slot, side, unmapped: true }, Attached::Nothing)
     }
 
     /// The next event, if there is one; never waits.
@@ -171,29 +201,29 @@ impl Client {
     /// [`Event::LinkClosed`]) and all its offers as withdrawn.
     pub fn receive(&self) -> Result<Option<Event>, ControlError> {
         loop {
-            let Some((reply, descriptors)) = self.reply()? else { return Ok(None) };
+            let Some((reply, arrived)) = self.reply()? else { return Ok(None) };
             return Ok(Some(match reply {
                 Reply::Welcome => continue,
                 Reply::Confirm { token } => Event::Confirm { token },
                 Reply::Refused { token, reason } => Event::Refused { token, reason },
                 Reply::LinkClosed { link } => Event::LinkClosed { link },
-                Reply::Paired(pairing) => Event::Paired(Paired { pairing, segment: segment(descriptors) }),
-                Reply::Pong(_) => return Err(ControlError::Malformed),
+                Reply::Paired(pairing) => Event::Paired(Paired { pairing, segment: segment(arrived) }),
+                Reply::Pong(_) | Reply::Table { .. } => return Err(ControlError::Malformed),
             }));
         }
     }
 
-    fn request(&self, request: Request, descriptors: &[i32]) -> Result<(), ControlError> {
-        Ok(packet::send(borrow(self.fd()), &request.encode(), descriptors)?)
+    fn request(&self, request: Request, attached: Attached<'_>) -> Result<(), ControlError> {
+        Ok(self.channel.send(&request.encode(), attached)?)
     }
 
-    fn reply(&self) -> Result<Option<(Reply, Descriptors)>, ControlError> {
-        match packet::receive(borrow(self.fd()))? {
+    fn reply(&self) -> Result<Option<(Reply, Arrived)>, ControlError> {
+        match self.channel.receive::<SIZE>()? {
             Received::Nothing => Ok(None),
             Received::End => Err(ControlError::Lost),
             Received::Garbage => Err(ControlError::Malformed),
-            Received::Message(bytes, descriptors) => match Reply::decode(&bytes) {
-                Ok(reply) => Ok(Some((reply, descriptors))),
+            Received::Message(bytes, arrived) => match Reply::decode(&bytes) {
+                Ok(reply) => Ok(Some((reply, arrived))),
                 Err(DecodeError::Version) => Err(ControlError::Version),
                 Err(DecodeError::Malformed) => Err(ControlError::Malformed),
             },
@@ -201,8 +231,8 @@ impl Client {
     }
 }
 
-/// All four descriptors, or none: a part of them is of no use, and is closed.
-fn segment(descriptors: Descriptors) -> Option<NewSegment> {
-    let [export, import, own_bell, peer_bell] = descriptors;
+/// All four objects, or none: a part of them is of no use, and is closed.
+fn segment(arrived: Arrived) -> Option<NewSegment> {
+    let [export, import, own_bell, peer_bell] = arrived.into_objects();
     Some(NewSegment { export: export?, import: import?, own_bell: own_bell?, peer_bell: peer_bell? })
 }

@@ -19,15 +19,15 @@ pub enum ControlError {
     Kernel(i32),
 }
 
-impl From<rustix::io::Errno> for ControlError {
-    fn from(error: rustix::io::Errno) -> Self {
-        use rustix::io::Errno;
-        match error {
-            Errno::NOENT | Errno::NOTDIR | Errno::CONNREFUSED => Self::Absent,
-            // Too many descriptors of this user's are on their way: they arrive, and then there is room again.
-            Errno::AGAIN | Errno::TOOMANYREFS | Errno::NOBUFS => Self::Busy,
-            Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN => Self::Lost,
-            other => Self::Kernel(other.raw_os_error()),
+impl From<vmmc_os::channel::Refusal> for ControlError {
+    fn from(refusal: vmmc_os::channel::Refusal) -> Self {
+        use vmmc_os::channel::Refusal;
+        match refusal {
+            Refusal::Absent => Self::Absent,
+            Refusal::Untrusted => Self::Untrusted,
+            Refusal::Busy => Self::Busy,
+            Refusal::Lost => Self::Lost,
+            Refusal::System(number) => Self::Kernel(number),
         }
     }
 }

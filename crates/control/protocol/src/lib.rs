@@ -2,11 +2,11 @@
 //!
 //! Messages to and from the broker, the shared table of sockets that `vmmc status` reads, the table of reasons, and the
 //! settings that travel in the environment. It opens no sockets and makes no decisions.
-//! The guest's library, the broker and the command call it. It stands on `vmmc-sync`, and on rustix, whose raw calls never meet
-//! the library's own symbols.
+//! The guest's library, the broker and the command call it. It stands on `vmmc-os`, whose channels carry the messages, and
+//! `vmmc-sync`.
 //!
 //! A guest's service thread asks with a [`Client`]; docs/control-protocol.md tells the whole conversation.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     warn(
@@ -20,10 +20,8 @@
 )]
 
 pub mod client;
-mod descriptor;
 mod error;
 pub mod message;
-pub mod packet;
 pub mod reason;
 pub mod record;
 pub mod runtime_dir;
@@ -31,8 +29,8 @@ pub mod settings;
 pub mod slot;
 
 pub use client::{Client, Event, NewSegment, Paired};
-pub use descriptor::Descriptor;
 pub use error::ControlError;
 pub use message::{Pairing, Side, Status};
 pub use reason::Reason;
 pub use runtime_dir::RuntimeDir;
+pub use vmmc_os::Descriptor;

@@ -16,7 +16,8 @@ pub type Bytes = [u8; SIZE];
 /// What a process asks of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// First message of every connection: the version of the words in a slot that this process's library speaks.
+    /// First message of every connection: the version of the words in a slot that this process's library speaks. With it
+    /// may come the bell that the process wants rung for all its links.
     Hello {
         /// [`crate::slot::LAYOUT`].
         layout: u32,
@@ -44,6 +45,10 @@ pub enum Request {
     },
     /// How is the broker?
     Ping,
+    /// The process's table of sockets, which comes with this message, may be shown to who asks with `Tables`.
+    Table,
+    /// Show all tables: one `Table` each, then a `Pong`.
+    Tables,
 }
 
 /// What the broker says to a process.
@@ -70,8 +75,13 @@ pub enum Reply {
         /// The link.
         link: u64,
     },
-    /// Answer to `Ping`.
+    /// Answer to `Ping`, and the end of the answers to `Tables`.
     Pong(Status),
+    /// A process's table of sockets comes with this message.
+    Table {
+        /// The process.
+        pid: u32,
+    },
 }
 
 /// One of the two ends of a link.
@@ -153,6 +163,8 @@ impl Request {
                 Writer::kind(4).word(link).word(slot.into()).word(side as u64).word(unmapped.into())
             }
             Self::Ping => Writer::kind(5),
+            Self::Table => Writer::kind(6),
+            Self::Tables => Writer::kind(7),
         }
         .bytes
     }
@@ -174,6 +186,8 @@ impl Request {
                 unmapped: fields.flag()?,
             },
             5 => Self::Ping,
+            6 => Self::Table,
+            7 => Self::Tables,
             _ => return Err(DecodeError::Malformed),
         };
         fields.end(request)
@@ -203,6 +217,7 @@ impl Reply {
             Self::Pong(s) => {
                 Writer::kind(106).word(s.pid.into()).word(s.clients.into()).word(s.links.into()).word(s.pending.into())
             }
+            Self::Table { pid } => Writer::kind(107).word(pid.into()),
         }
         .bytes
     }
@@ -225,6 +240,7 @@ impl Reply {
                 links: fields.number()?,
                 pending: fields.number()?,
             }),
+            107 => Self::Table { pid: fields.number()? },
             _ => return Err(DecodeError::Malformed),
         };
         fields.end(reply)

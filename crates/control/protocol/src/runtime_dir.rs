@@ -1,10 +1,11 @@
-//! Where the broker listens.
+//! Where the broker listens. On Linux it is a directory; on Windows only a name, of which the pipe's is made.
 
 use crate::ControlError;
-use crate::settings::BROKER_SOCKET;
+use std::path::PathBuf;
+use vmmc_os::channel::{PLACE_DEFAULT, PLACE_MAX, check_place, is_place};
 
-/// Longest path of a directory that leaves room for the socket's name in a socket address (108 bytes with the final zero).
-pub const DIR_MAX: usize = 107 - 1 - BROKER_SOCKET.len();
+/// Longest path of a directory: on Linux the socket's name has to fit into a socket address behind it.
+pub const DIR_MAX: usize = PLACE_MAX;
 
 /// The runtime directory's path, in a small fixed buffer.
 #[derive(Clone, Copy)]
@@ -14,21 +15,20 @@ pub struct RuntimeDir {
 }
 
 impl RuntimeDir {
-    /// The directory at `path`; `None` if the path is relative, too long ([`DIR_MAX`]), or contains a zero byte.
+    /// The directory at `path`; `None` if the path is too long ([`DIR_MAX`]), contains a zero byte, or (on Linux) is relative.
     #[must_use]
     pub fn at(path: &[u8]) -> Option<Self> {
-        Self::joined(&[path])
+        let mut bytes = [0; DIR_MAX];
+        bytes.get_mut(..path.len())?.copy_from_slice(path);
+        is_place(path).then_some(Self { bytes, len: path.len() })
     }
 
-    /// The directory that the environment asks for: `explicit` is [`crate::settings::RUNTIME_DIR`]'s value, `session`
-    /// `XDG_RUNTIME_DIR`'s. An unusable or empty value counts as none. The last resort is `/tmp/vmmc-UID`.
+    /// The directory that this process's environment asks for: what [`crate::settings::RUNTIME_DIR`] names, else `vmmc` in
+    /// the session's own, else the user's own. An unusable value counts as none. For commands and at a guest's start.
     #[must_use]
-    pub fn choose(explicit: Option<&[u8]>, session: Option<&[u8]>, uid: u32) -> Option<Self> {
-        let mut digits = [0; 10];
-        explicit
-            .and_then(Self::at)
-            .or_else(|| session.filter(|dir| !dir.is_empty()).and_then(|dir| Self::joined(&[dir, b"/vmmc"])))
-            .or_else(|| Self::joined(&[b"/tmp/vmmc-", decimal(uid, &mut digits)]))
+    pub fn of_environment() -> Option<PathBuf> {
+        let explicit = std::env::var_os(crate::settings::RUNTIME_DIR).map(PathBuf::from);
+        choose(explicit, vmmc_os::channel::session_place(), vmmc_os::process::user())
     }
 
     /// Its path.
@@ -42,32 +42,7 @@ impl RuntimeDir {
     /// # Errors
     /// `Absent` if it does not exist; `Untrusted` if it is no directory, another user's, or writable for others.
     pub fn check(&self) -> Result<(), ControlError> {
-        let found = rustix::fs::lstat(self.as_bytes())?;
-        let is_directory = rustix::fs::FileType::from_raw_mode(found.st_mode).is_dir();
-        let is_ours = found.st_uid == rustix::process::geteuid().as_raw() || found.st_uid == 0;
-        if is_directory && is_ours && found.st_mode & 0o022 == 0 { Ok(()) } else { Err(ControlError::Untrusted) }
-    }
-
-    /// The broker's address in it.
-    pub(crate) fn address(&self) -> Result<rustix::net::SocketAddrUnix, ControlError> {
-        let mut path = [0; 108];
-        let parts = [self.as_bytes(), b"/", BROKER_SOCKET.as_bytes()];
-        let mut rest = path.iter_mut();
-        for byte in parts.into_iter().flatten() {
-            *rest.next().ok_or(ControlError::Untrusted)? = *byte;
-        }
-        let path = core::ffi::CStr::from_bytes_until_nul(&path).map_err(|_| ControlError::Untrusted)?;
-        Ok(rustix::net::SocketAddrUnix::new(path)?)
-    }
-
-    fn joined(parts: &[&[u8]]) -> Option<Self> {
-        let mut dir = Self { bytes: [0; DIR_MAX], len: 0 };
-        for byte in parts.iter().copied().flatten() {
-            *dir.bytes.get_mut(dir.len)? = *byte;
-            dir.len += 1;
-        }
-        let path = dir.as_bytes();
-        (path.first() == Some(&b'/') && !path.contains(&0)).then_some(dir)
+        Ok(check_place(self.as_bytes())?)
     }
 }
 
@@ -77,41 +52,34 @@ impl core::fmt::Debug for RuntimeDir {
     }
 }
 
-/// `number` in decimal, at the end of `digits`.
-fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        used += 1;
-        if number == 0 {
-            break;
-        }
-    }
-    digits.get(10 - used..).unwrap_or_default()
+fn choose(explicit: Option<PathBuf>, session: Option<PathBuf>, user: u32) -> Option<PathBuf> {
+    let session = session.map(|dir| dir.join("vmmc"));
+    let own = PathBuf::from(format!("{PLACE_DEFAULT}{user}"));
+    let mut wishes = explicit.into_iter().chain(session).chain([own]);
+    wishes.find(|dir| is_place(dir.as_os_str().as_encoded_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn chosen(explicit: Option<&str>, session: Option<&str>, uid: u32) -> String {
-        let dir = RuntimeDir::choose(explicit.map(str::as_bytes), session.map(str::as_bytes), uid).unwrap();
-        String::from_utf8(dir.as_bytes().to_vec()).unwrap()
+    fn chosen(explicit: Option<&str>, session: Option<&str>, user: u32) -> String {
+        let dir = choose(explicit.map(PathBuf::from), session.map(PathBuf::from), user).unwrap();
+        dir.to_string_lossy().into_owned()
     }
 
     #[test]
     fn the_nearest_wish_wins() {
         assert_eq!(chosen(Some("/a/b"), Some("/run/user/7"), 7), "/a/b");
         assert_eq!(chosen(None, Some("/run/user/7"), 7), "/run/user/7/vmmc");
-        assert_eq!(chosen(Some(""), Some(""), 0), "/tmp/vmmc-0");
+        assert_eq!(chosen(Some(""), None, 0), "/tmp/vmmc-0");
         assert_eq!(chosen(Some("relative"), None, u32::MAX), "/tmp/vmmc-4294967295");
     }
 
     #[test]
     fn a_path_that_leaves_no_room_for_the_socket_is_refused() {
         let longest = vec![b'/'; DIR_MAX];
-        assert!(RuntimeDir::at(&longest).unwrap().address().is_ok());
+        assert!(RuntimeDir::at(&longest).is_some());
         assert!(RuntimeDir::at(&[b'/'; DIR_MAX + 1]).is_none());
         assert!(RuntimeDir::at(b"/a\0b").is_none());
     }

@@ -7,7 +7,7 @@
 /// Version of the words inside a slot. Two ends of different versions are never paired.
 pub const LAYOUT: u32 = 2;
 /// Bytes of control words before the ring.
-const WORDS: usize = 0x1000;
+pub const WORDS: usize = 0x1000;
 /// Bytes of the stash behind the two rings.
 const STASH: usize = 64 * 1024;
 /// No link has more slots.

@@ -2,8 +2,11 @@
 pub mod abi;
 pub mod bell;
 pub mod cancel;
+pub(crate) mod channel;
 pub mod clock;
 pub mod descriptor;
+pub mod detached;
+pub(crate) mod endpoint;
 pub mod futex;
 pub mod kernel;
 pub mod memory;

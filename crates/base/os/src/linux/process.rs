@@ -61,6 +61,14 @@ pub fn descriptor_limit() -> (u64, u64) {
     (limit.rlim_cur, limit.rlim_max)
 }
 
+/// Allows as many open descriptors as the hard limit does.
+pub fn raise_descriptor_limit() {
+    let (_, hard) = descriptor_limit();
+    let limit = libc::rlimit { rlim_cur: hard, rlim_max: hard };
+    // SAFETY: the kernel reads the structure.
+    let _ = unsafe { call!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, &raw const limit, 0) };
+}
+
 /// Starts a thread of this process that takes no signals and runs `body`. It ends with the process or when `body` returns.
 ///
 /// # Errors
