@@ -31,6 +31,7 @@ const ARROWS: &[Arrow] = &[
         foreign: RAW,
     },
     Arrow { from: "vmmc-calls", to: &[], foreign: Some(&[]) },
+    Arrow { from: "vmmc-stubgen", to: &[], foreign: None },
     Arrow {
         from: "vmmc-preload",
         to: &["vmmc-calls", "vmmc-os", "vmmc-protocol", "vmmc-socket", "vmmc-sync"],

@@ -36,7 +36,10 @@ const GUEST: &[&str] = &[
     "crates/vmmc/shm/",
     "crates/stream/",
     "crates/socket/",
-    "crates/interpose/",
+    "crates/interpose/calls/",
+    "crates/interpose/preload/",
+    "crates/interpose/wsock32/src/",
+    "crates/interpose/wsock32/generated/",
     "crates/control/protocol/",
 ];
 
