@@ -15,6 +15,8 @@
 #[cfg_attr(windows, path = "windows/mod.rs")]
 mod system;
 
+pub mod channel;
+pub mod endpoint;
 
 pub use descriptor::Descriptor;
 pub use system::*;
