@@ -7,7 +7,10 @@ use vmmc_protocol::record::{Header, MAGIC, RECORD_SIZE, VERSION};
 use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Most connections of one process; a sparse file, so it costs what is used.
-pub(crate) const RECORDS_MAX: usize = 1 << 17;
+pub(crate) const RECORDS_MAX: usize = {
+    let room = memory::SPARSE_BYTES_MAX / RECORD_SIZE - 1;
+    if room < 1 << 17 { room } else { 1 << 17 }
+};
 /// Our own descriptors are put at this number or above, out of the way of the program's. No higher: the kernel copies its
 /// table up to the highest number at every fork, and we look through ours.
 pub(crate) const DESCRIPTOR_LEAST: i32 = 1 << 12;

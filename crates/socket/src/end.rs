@@ -67,18 +67,11 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
     let unread = drain(connection, fd);
     if unread {
         // What the kernel does when bytes lie unread: the peer gets a reset.
-        let [a, b, c, d] = 1i32.to_ne_bytes();
-        let _ = kernel::setsockopt(fd, abi::SOL_SOCKET, abi::SO_LINGER, &[a, b, c, d, 0, 0, 0, 0]);
+        kernel::close_with_reset(fd);
     }
     if connection.is_paired() {
-        connection.sender().hint_end(unread || closes_with_reset(fd));
+        connection.sender().hint_end(unread || kernel::closes_with_reset(fd));
     }
-}
-
-/// SO_LINGER on, with no time: the program wants its close to be a reset.
-fn closes_with_reset(fd: i32) -> bool {
-    let mut linger = [0u8; 8];
-    kernel::getsockopt(fd, abi::SOL_SOCKET, abi::SO_LINGER, &mut linger).is_ok() && linger == [1, 0, 0, 0, 0, 0, 0, 0]
 }
 
 /// Before `connect(AF_UNSPEC)`: the peer is to see the reset that the kernel sends.

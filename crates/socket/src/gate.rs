@@ -9,7 +9,8 @@ use vmmc_sync::{AtomicU32, AtomicU64, Ordering};
 
 const EXCLUSIVE: u32 = 1 << 31;
 const AWAITED: u32 = 1 << 30;
-const HOLDER: u32 = (1 << 22) - 1;
+/// Where the exclusive holder's process stands; also the largest number of one.
+pub(crate) const HOLDER: u32 = (1 << 22) - 1;
 /// How long a waiter sleeps before it asks whether the holder still lives.
 const HOLDER_CHECK: Duration = Duration::from_millis(50);
 

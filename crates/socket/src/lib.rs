@@ -6,6 +6,8 @@
 mod address;
 mod arena;
 mod chunks;
+#[cfg(target_os = "linux")]
+mod close_range;
 mod connection;
 mod doorbell;
 mod end;
@@ -17,6 +19,8 @@ mod pairing;
 mod recv;
 mod roads;
 mod send;
+#[cfg(target_os = "linux")]
+mod sendfile;
 mod service;
 mod settings;
 mod spin;
@@ -33,5 +37,7 @@ pub use service::{come_back, step_aside};
 /// Calls that move bytes.
 pub mod data {
     pub use crate::recv::recv;
-    pub use crate::send::{send, sendfile};
+    pub use crate::send::send;
+    #[cfg(target_os = "linux")]
+    pub use crate::sendfile::sendfile;
 }

@@ -2,9 +2,12 @@
 use crate::connection::{Connection, flag, kind, phase};
 use crate::wait::registration;
 use crate::{Ending, arena, end, pairing, process, roads, settings, table};
-use vmmc_os::{Errno, abi, kernel};
+use vmmc_os::{Errno, abi};
 use vmmc_protocol::Reason;
 use vmmc_sync::Ordering;
+
+#[cfg(target_os = "linux")]
+pub use crate::close_range::close_range;
 
 fn enter(fd: i32, kind: u32, flags: u32) {
     made(fd);
@@ -150,39 +153,6 @@ pub fn before_close(fd: i32) -> Ending {
         }
     }
     Ending::Bypass
-}
-
-/// Before `close_range(first, last, flags)` (also closefrom): our own descriptors are spared by splitting the range.
-/// `Handled` if it was done here.
-pub fn close_range(first: u32, last: u32, flags: u32) -> Ending {
-    if flags & abi::CLOSE_RANGE_CLOEXEC != 0 || first > last {
-        return Ending::Bypass;
-    }
-    let (mut from, mut split) = (first, false);
-    let mut failed = None;
-    table::each_in(first, last, |fd, entry| {
-        if matches!(entry, table::Entry::Internal) {
-            split = true;
-            let at = fd as u32;
-            if at > from
-                && let Err(error) = kernel::close_range(from, at - 1, flags)
-            {
-                failed.get_or_insert(error);
-            }
-            from = at + 1;
-        } else {
-            let _ = before_close(fd);
-        }
-    });
-    if !split {
-        return Ending::Bypass;
-    }
-    if from <= last
-        && let Err(error) = kernel::close_range(from, last, flags)
-    {
-        failed.get_or_insert(error);
-    }
-    failed.map_or(Ending::Handled(0), Ending::Failed)
 }
 
 /// `dup`, `dup2`, `dup3`, `F_DUPFD` gave `new` the open socket of `old`. For dup2/dup3 call [`before_replace`] first.

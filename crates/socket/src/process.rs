@@ -2,8 +2,8 @@
 use crate::connection::phase;
 use crate::lock::{Held, Lock};
 use crate::wait::registration;
-use crate::{arena, end, roads, service, settings, table};
-use vmmc_os::{abi, kernel, process};
+use crate::{arena, end, gate, roads, service, settings, table};
+use vmmc_os::{descriptor::is_inheritable, process};
 use vmmc_protocol::Reason;
 use vmmc_sync::{AtomicU32, Ordering};
 
@@ -34,7 +34,8 @@ pub(crate) fn id() -> u32 {
 pub fn start() {
     ID.store(process::id(), Ordering::Relaxed);
     settings::start();
-    if !settings::disabled() {
+    // A process number that a gate can't hold would look like a dead holder's.
+    if !settings::disabled() && id() <= gate::HOLDER {
         table::start();
     }
 }
@@ -104,10 +105,6 @@ pub fn after_fork_in_child() {
 /// Whether this process is being replaced by another program, and not only starts one.
 pub(crate) fn is_about_to_execute() -> bool {
     ABOUT_TO_EXECUTE.load(Ordering::Relaxed) != 0
-}
-
-fn is_inheritable(fd: i32) -> bool {
-    kernel::fcntl(fd, abi::F_GETFD, 0).is_ok_and(|flags| flags as i32 & abi::FD_CLOEXEC == 0)
 }
 
 /// Before execve and its kin: connections that the new program inherits move back to the kernel road; of the others this

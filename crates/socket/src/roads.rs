@@ -7,8 +7,9 @@ use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
 
-/// A switch is made only when the receiver has at most this much kernel-road data left to read.
-const LAG_MAX: u64 = 64 * 1024;
+/// A switch is made only when the receiver has at most this much kernel-road data left to read: none where the peer's own
+/// count is all that there is to compare with.
+const LAG_MAX: u64 = if kernel::HAS_TCP_COUNTS { 64 * 1024 } else { 0 };
 /// A blocking sender of bulk data lets the receiver catch up for at most so many rounds of [`ROUND_MICROS`]; the receiver
 /// works through the kernel's queue all the while, so nothing is lost by it.
 const CATCH_UP_ROUNDS: u32 = 200;
@@ -33,15 +34,22 @@ fn counts_with_queue(fd: i32, queue: u64) -> Option<(kernel::TcpCounts, u64)> {
     None
 }
 
-/// Whether the bytes that we counted are the bytes that the kernel counted.
-fn sent_agrees(connection: &Connection, fd: i32) -> Option<bool> {
+/// Whether the bytes that we counted are the bytes that the kernel counted. Where the kernel tells nobody, the peer's count
+/// has to be ours: then what this end sent and the peer received has all passed the two of us. `None`: not yet.
+fn sent_agrees(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> Option<bool> {
+    if !kernel::HAS_TCP_COUNTS {
+        return if sender.is_overtaken() { Some(false) } else { (sender.lag() == 0).then_some(true) };
+    }
     let (counts, queued) = counts_with_queue(fd, abi::TIOCOUTQ)?;
     let syn = u64::from(connection.has(flag::ACTIVE));
     Some(counts.acked.wrapping_add(queued).wrapping_sub(syn) == connection.send.kernel_bytes())
 }
 
-/// As [`sent_agrees`], for what came in.
+/// As [`sent_agrees`], for what came in. Where the kernel tells nobody, the sender finds out.
 fn received_agrees(connection: &Connection, fd: i32) -> Option<bool> {
+    if !kernel::HAS_TCP_COUNTS {
+        return Some(true);
+    }
     let (counts, queued) = counts_with_queue(fd, abi::FIONREAD)?;
     Some(counts.received.wrapping_sub(queued) == connection.recv.kernel_bytes())
 }
@@ -82,7 +90,7 @@ pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &Conn
         explain_outgoing(connection, Reason::TOO_FAR_BEHIND);
         return false;
     }
-    match sent_agrees(connection, fd) {
+    match sent_agrees(connection, fd, sender) {
         Some(true) => {}
         Some(false) => {
             connection.forbid(Reason::COUNTS_DIFFER);

@@ -5,7 +5,7 @@
 //! epoll sets watch the descriptor.
 use crate::arena;
 use crate::connection::Connection;
-use vmmc_os::memory;
+use vmmc_os::{descriptor, memory};
 use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Descriptors from this number on are never ours.
@@ -42,7 +42,7 @@ pub(crate) fn start() {
 #[inline(always)]
 fn words(fd: i32) -> Option<&'static [AtomicU64; 2]> {
     let base = ENTRIES.load(Ordering::Acquire);
-    let at = fd as u32 as usize;
+    let at = descriptor::index(fd);
     if base == 0 || at >= DESCRIPTORS_MAX {
         return None;
     }
@@ -74,7 +74,7 @@ pub(crate) fn entry(fd: i32) -> Entry {
 
 fn put(fd: i32, word: u64) -> u64 {
     let Some([entry, watchers]) = words(fd) else { return 0 };
-    HIGHEST.fetch_max(fd as usize + 1, Ordering::Relaxed);
+    HIGHEST.fetch_max(descriptor::index(fd) + 1, Ordering::Relaxed);
     watchers.store(0, Ordering::Relaxed);
     entry.swap(word, Ordering::AcqRel)
 }
@@ -104,11 +104,12 @@ pub(crate) fn watchers(fd: i32) -> Option<&'static AtomicU64> {
 
 /// Calls `visit` for every entry in `first..=last` that is not empty.
 pub(crate) fn each_in(first: u32, last: u32, mut visit: impl FnMut(i32, Entry)) {
-    let last = (last as usize).min(HIGHEST.load(Ordering::Relaxed).saturating_sub(1));
-    for fd in first as usize..=last {
-        match entry(fd as i32) {
+    let first = descriptor::index(first as i32);
+    let last = descriptor::index(last as i32).min(HIGHEST.load(Ordering::Relaxed).saturating_sub(1));
+    for fd in (first..=last).map(descriptor::at) {
+        match entry(fd) {
             Entry::None => {}
-            entry => visit(fd as i32, entry),
+            entry => visit(fd, entry),
         }
         if HIGHEST.load(Ordering::Relaxed) == 0 {
             break;
@@ -123,11 +124,11 @@ pub(crate) fn descriptor_of(connection: &'static Connection) -> Option<i32> {
     if refers(remembered) {
         return Some(remembered);
     }
-    (0..HIGHEST.load(Ordering::Relaxed) as i32).find(|fd| refers(*fd))
+    (0..HIGHEST.load(Ordering::Relaxed)).map(descriptor::at).find(|fd| refers(*fd))
 }
 
 /// Another descriptor of this process that refers to `connection`.
 pub(crate) fn duplicate_of(connection: &'static Connection, fd: i32) -> Option<i32> {
     let refers = |other: &i32| *other != fd && lookup(*other).is_some_and(|found| core::ptr::eq(found, connection));
-    (0..HIGHEST.load(Ordering::Relaxed) as i32).find(refers)
+    (0..HIGHEST.load(Ordering::Relaxed)).map(descriptor::at).find(refers)
 }

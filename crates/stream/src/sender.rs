@@ -170,6 +170,12 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         self.state.kernel.get().saturating_sub(self.inbox.load(RECEIVED))
     }
 
+    /// Whether the receiver says that it received more on the kernel road than this end counts: somebody sends past it.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.inbox.load(RECEIVED) > self.state.kernel.get()
+    }
+
     /// Moves the stream to the ring from the next byte on, and says whether it did: a receiver that stops honouring
     /// switches meanwhile finds either this switch or, if it missed it, an empty one. The caller has checked
     /// [`Sender::may_switch`] and the kernel's counts, and rings once after the next put whether or not the receiver is

@@ -1,17 +1,31 @@
 //! Calls that wait for readiness: what the ring knows is looked at here, everything else is the kernel's word.
 
+#[cfg(target_os = "linux")]
 mod epoll;
+#[cfg(target_os = "linux")]
 pub(crate) mod hot;
+#[cfg(windows)]
+mod list;
 mod poll;
 mod ready;
+#[cfg(target_os = "linux")]
 pub(crate) mod registration;
+#[cfg(target_os = "linux")]
 mod select;
+#[cfg(target_os = "linux")]
 mod set;
+#[cfg(windows)]
+mod watched;
 
-pub use epoll::epoll_wait;
+#[cfg(target_os = "linux")]
+pub use {epoll::epoll_wait, registration::epoll_ctl, registration::epoll_made, select::select};
+#[cfg(windows)]
+pub use {list::select, watched::on_news, watched::watch};
+#[cfg(windows)]
+pub(crate) use {watched as hot, watched as registration};
+
 pub use poll::poll;
-pub use registration::{epoll_ctl, epoll_made};
-pub use select::select;
+pub use ready::{arm_now, readable_now};
 
 use std::time::Duration;
 use vmmc_os::clock;

@@ -8,6 +8,9 @@ use vmmc_sync::AtomicU32;
 
 const READABLE: i16 = abi::POLLIN | abi::POLLRDNORM;
 
+/// Entries, timeout and signal mask as for ppoll(2); how many entries have events.
+type KernelWait = fn(&mut [PollFd], Option<Duration>, Option<u64>) -> Result<usize, Errno>;
+
 /// What spinning in poll and select has lately paid in this process.
 static SPIN: AtomicU32 = AtomicU32::new(0);
 
@@ -18,7 +21,7 @@ pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>, sigmask: Option<u64>)
     if !fds.iter().any(|entry| on_ring(entry).is_some() || nested(entry).is_some()) {
         return Ending::Bypass;
     }
-    match wait(fds, timeout, sigmask) {
+    match wait(kernel::poll, fds, timeout, sigmask) {
         Ok(n) => Ending::Handled(n as isize),
         Err(error) => Ending::Failed(error),
     }
@@ -43,12 +46,18 @@ fn has_news(entry: &PollFd) -> bool {
         && (on_ring(entry).is_some_and(ready::has_news) || nested(entry).is_some_and(hot::has_news))
 }
 
-/// The wait that poll and select share.
-pub(super) fn wait(fds: &mut [PollFd], timeout: Option<Duration>, sigmask: Option<u64>) -> Result<usize, Errno> {
+/// The wait that poll and select share; `kernel` is how the kernel is asked.
+pub(super) fn wait(
+    kernel: KernelWait,
+    fds: &mut [PollFd],
+    timeout: Option<Duration>,
+    sigmask: Option<u64>,
+) -> Result<usize, Errno> {
     let deadline = Deadline::after(timeout);
     let mut budget = spin::Budget::grant(&SPIN, 1);
     loop {
-        let found = look(fds)?;
+        kernel(fds, Some(Duration::ZERO), None)?;
+        let found = correct(fds);
         if found > 0 || timeout == Some(Duration::ZERO) {
             return Ok(found);
         }
@@ -56,17 +65,11 @@ pub(super) fn wait(fds: &mut [PollFd], timeout: Option<Duration>, sigmask: Optio
             continue;
         }
         budget.failed();
-        let asleep = sleep(fds, deadline, sigmask)?;
+        let asleep = sleep(kernel, fds, deadline, sigmask)?;
         if asleep == 0 && deadline.left() == Some(Duration::ZERO) {
             return Ok(0);
         }
     }
-}
-
-/// One look at everything; fills `revents`.
-fn look(fds: &mut [PollFd]) -> Result<usize, Errno> {
-    kernel::poll(fds, Some(Duration::ZERO), None)?;
-    Ok(correct(fds))
 }
 
 /// What the kernel reported, with doorbells taken away and ring bytes put in: how many have events.
@@ -93,7 +96,12 @@ fn set_readable(entry: &mut PollFd, readable: bool) {
 }
 
 /// Arms everything that is ours and sleeps in the kernel; 0 if there was news or time ran out.
-fn sleep(fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result<usize, Errno> {
+fn sleep(
+    kernel: KernelWait,
+    fds: &mut [PollFd],
+    deadline: Deadline,
+    sigmask: Option<u64>,
+) -> Result<usize, Errno> {
     let mut news = false;
     let mut sets = Vec::new();
     for entry in fds.iter().filter(|entry| entry.events & READABLE != 0) {
@@ -102,5 +110,5 @@ fn sleep(fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result
     }
     news |= sets.iter().any(|armed| armed.news);
     let timeout = if news { Some(Duration::ZERO) } else { deadline.left() };
-    cancel::sleep(|| kernel::poll(fds, timeout, sigmask))
+    cancel::sleep(|| kernel(fds, timeout, sigmask))
 }

@@ -1,6 +1,6 @@
 //! Whether a connection whose incoming road is VMMC is readable, once the kernel has reported something on it.
 use crate::connection::{Connection, flag};
-use crate::{doorbell, end, roads, service};
+use crate::{doorbell, end, roads, service, table};
 use vmmc_os::{abi, kernel};
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
@@ -9,6 +9,19 @@ use vmmc_sync::Ordering;
 #[inline]
 pub(super) fn on_ring(connection: &Connection) -> bool {
     connection.is_paired() && connection.recv.road() == Road::Vmmc
+}
+
+/// Whether a receive on `fd` would find something by our own knowledge, without a system call. `None`: the kernel's word
+/// counts (not ours, or its data comes by the kernel road).
+#[must_use]
+pub fn readable_now(fd: i32) -> Option<bool> {
+    table::lookup(fd).filter(|connection| on_ring(connection)).map(has_news)
+}
+
+/// For a waiter that waits for `fd` in a way of its own (an event, a message): asks for a doorbell at the next change, which
+/// the kernel then reports. `false`: there is something already, or the kernel's word counts, and no doorbell will come.
+pub fn arm_now(fd: i32) -> bool {
+    table::lookup(fd).is_some_and(|connection| on_ring(connection) && !arm(connection, fd))
 }
 
 /// Ring bytes, a move, or a remembered error: no system call.
@@ -80,11 +93,11 @@ pub(super) fn end_bits(connection: &Connection, fd: i32) -> u32 {
 /// A peer that ended with a doorbell of ours unread makes the kernel report an error where it would have reported the end
 /// of the stream without us.
 pub(super) fn without_false_reset(connection: &Connection, bits: u32) -> u32 {
-    const ERROR: u32 = (abi::EPOLLERR | abi::EPOLLHUP) as u32;
-    if bits & abi::EPOLLERR as u32 == 0 || !end::is_false_reset(connection) {
+    const ERROR: u32 = (abi::POLLERR | abi::POLLHUP) as u32;
+    if bits & abi::POLLERR as u32 == 0 || !end::is_false_reset(connection) {
         return bits;
     }
-    bits & !ERROR | (abi::EPOLLIN | abi::EPOLLRDNORM | abi::EPOLLRDHUP) as u32
+    bits & !ERROR | (abi::POLLIN | abi::POLLRDNORM | abi::POLLRDHUP) as u32
 }
 
 /// Before a sleep: asks for a doorbell, with the announced ones taken away so that the kernel does not report at once.

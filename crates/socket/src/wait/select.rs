@@ -3,7 +3,7 @@ use super::{Deadline, poll};
 use crate::wait::ready;
 use crate::{Ending, table};
 use std::time::Duration;
-use vmmc_os::{Errno, PollFd, abi};
+use vmmc_os::{Errno, PollFd, abi, kernel};
 
 /// Bits that a set of the kernel's reports, by poll's names. Source: fs/select.c.
 const READ: i16 = abi::POLLRDNORM | abi::POLLRDBAND | abi::POLLIN | abi::POLLHUP | abi::POLLERR;
@@ -54,7 +54,7 @@ pub fn select<'a>(
         many.as_mut_slice()
     };
     let deadline = Deadline::after(timeout);
-    let waited = poll::wait(fds, timeout, sigmask);
+    let waited = poll::wait(kernel::poll, fds, timeout, sigmask);
     *remaining = deadline.left().unwrap_or_default();
     if let Err(error) = waited {
         return Ending::Failed(error);

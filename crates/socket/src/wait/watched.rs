@@ -1,0 +1,103 @@
+//! Sockets whose waiters make no call of ours: a window gets messages, a thread waits for an event object
+//! (`WSAAsyncSelect`, `WSAEventSelect`).
+//!
+//! The kernel tells such a waiter of doorbells as it tells it of data: so a watched connection is armed whenever its ring is
+//! empty, with the doorbells taken out of the kernel's queue, which enables the kernel's next report. While bytes lie in the
+//! ring no doorbell will come, and the face is told instead: it posts the message, or sets the event, by itself.
+use super::ready;
+use crate::connection::Connection;
+use crate::{doorbell, end, table};
+use vmmc_stream::Next;
+use vmmc_sync::{AtomicUsize, Ordering};
+
+/// In a socket's watchers word.
+const WATCHED: u64 = 1;
+
+/// The face's function, once it has given one.
+static ANNOUNCE: AtomicUsize = AtomicUsize::new(0);
+
+/// `announce(fd)` is called from now on whenever a watched socket has something that no doorbell will tell of: after a
+/// receive that left bytes, at a move, and at [`watch`]. It is called with the socket locked: it may not wait, and may not
+/// call into this crate.
+pub fn on_news(announce: fn(i32)) {
+    ANNOUNCE.store(announce as usize, Ordering::Release);
+}
+
+fn announce(fd: i32) {
+    let address = ANNOUNCE.load(Ordering::Acquire);
+    if address != 0 {
+        // SAFETY: `on_news` alone stores there, and functions of this type.
+        let announce = unsafe { core::mem::transmute::<usize, fn(i32)>(address) };
+        announce(fd);
+    }
+}
+
+/// Reports of readability on `fd` go to a window or an event from now on (`on`), or no more. Call it after the kernel's own
+/// call has succeeded.
+pub fn watch(fd: i32, on: bool) {
+    let (Some(connection), Some(word)) = (table::lookup(fd), table::watchers(fd)) else { return };
+    word.store(if on { WATCHED } else { 0 }, Ordering::Release);
+    if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
+        notice(connection, fd);
+    }
+}
+
+/// The connection's ring has been read, or its road has changed. The receive gate is held.
+#[inline]
+pub(crate) fn notice(connection: &'static Connection, fd: i32) {
+    if table::watchers(fd).is_some_and(|word| word.load(Ordering::Acquire) == WATCHED) && ready::on_ring(connection) {
+        arm_or_announce(connection, fd);
+    }
+}
+
+#[cold]
+fn arm_or_announce(connection: &'static Connection, fd: i32) {
+    let receiver = connection.receiver();
+    if let Ok(Next::Empty { doorbells }) = receiver.look() {
+        if doorbells > 0
+            && let Err(lie) = doorbell::drain(connection, fd, &receiver, doorbells)
+        {
+            end::punish(connection, fd, lie);
+        }
+        if !connection.recv.is_armed() {
+            receiver.arm();
+        }
+    }
+    if ready::has_news(connection) {
+        announce(fd);
+    }
+}
+
+/// The socket is closed.
+pub(crate) fn forget(fd: i32) {
+    if let Some(word) = table::watchers(fd) {
+        word.store(0, Ordering::Release);
+    }
+}
+
+// What follows is asked where another system has sets of descriptors, which are descriptors themselves, and processes that
+// fork. Here no entry of the table is such a set.
+
+/// A wait on a set within.
+pub(super) struct Armed {
+    /// There is news.
+    pub(super) news: bool,
+}
+
+pub(super) fn arm(_set: usize) -> Armed {
+    Armed { news: false }
+}
+pub(crate) fn is_accelerated(_set: usize) -> bool {
+    false
+}
+pub(super) fn has_news(_set: usize) -> bool {
+    false
+}
+pub(super) fn is_ready(_set: usize, _fd: i32) -> bool {
+    false
+}
+pub(crate) fn closed(_set: usize) {}
+pub(crate) fn shared(_set: usize) {}
+pub(crate) fn lock_all() {}
+pub(crate) fn unlock_all() {}
+pub(crate) fn forget_sleepers() {}
