@@ -243,9 +243,8 @@ impl Broker {
     }
 
     fn forget(&mut self, id: ClientId) {
-        if self.connections.remove(&id).is_none() {
-            return;
-        }
+        let Some(connection) = self.connections.remove(&id) else { return };
+        self.waiter.remove(&connection.channel, id);
         self.offers.forget_client(id);
         for (link, survivor) in self.links.close_all_of(id) {
             self.tell(survivor, Reply::LinkClosed { link });

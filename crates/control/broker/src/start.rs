@@ -5,7 +5,7 @@ use crate::limits::START_TIME;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use vmmc_protocol::settings::RUNTIME_DIR;
+use vmmc_protocol::settings::{BROKER_ARGUMENTS, RUNTIME_DIR};
 use vmmc_protocol::{Client, ControlError, RuntimeDir};
 
 /// How long a broker that was started in the background stays with nobody connected.
@@ -70,5 +70,5 @@ fn answers(dir: &RuntimeDir) -> io::Result<bool> {
 
 /// Starts a broker as nobody's child.
 fn start(dir: &Path, exe: &Path) -> io::Result<()> {
-    vmmc_os::detached::start(exe, &["broker", "--background"], (RUNTIME_DIR, dir.as_os_str()))
+    vmmc_os::detached::start(exe, &BROKER_ARGUMENTS, (RUNTIME_DIR, dir.as_os_str()))
 }

@@ -231,6 +231,16 @@ impl Client {
     }
 }
 
+/// Starts a broker if the system's custom is that a guest does, since nobody else may have: `false` if it is not, or no
+/// broker could be started. It answers a moment later; of several that are started at once, one stays.
+#[must_use]
+pub fn start_broker() -> bool {
+    let Some(command) = vmmc_os::detached::command_for_guests() else { return false };
+    let dir = RuntimeDir::of_environment().unwrap_or_default();
+    let environment = (crate::settings::RUNTIME_DIR, dir.as_os_str());
+    vmmc_os::detached::start(&command, &crate::settings::BROKER_ARGUMENTS, environment).is_ok()
+}
+
 /// All four objects, or none: a part of them is of no use, and is closed.
 fn segment(arrived: Arrived) -> Option<NewSegment> {
     let [export, import, own_bell, peer_bell] = arrived.into_objects();

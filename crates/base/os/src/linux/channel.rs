@@ -1,10 +1,9 @@
 //! A channel is a sequenced-packet socket of the AF_UNIX family; its place is a directory that is this user's own.
-use crate::channel::{ATTACHED_MAX, Attached, LISTENER, Peer, Ready, Received, Refusal};
 use super::descriptor::Descriptor;
+use crate::channel::{ATTACHED_MAX, Attached, LISTENER, Peer, Ready, Received, Refusal};
 use crate::endpoint::Socket;
 use core::mem::MaybeUninit;
 use core::time::Duration;
-use std::path::PathBuf;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -15,6 +14,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
+use std::path::PathBuf;
 
 /// The listener's name inside the place.
 const SOCKET: &str = "broker.sock";
@@ -313,12 +313,17 @@ impl Waiter {
         Ok(Self(epoll))
     }
 
-    /// Waits for what `channel` brings, too; until it is dropped.
+    /// Waits for what `channel` brings, too.
     ///
     /// # Errors
     /// The kernel's.
     pub fn add(&mut self, channel: &Channel, key: u64) -> Result<(), Refusal> {
         Ok(epoll::add(&self.0, channel.fd(), EventData::new_u64(key), EventFlags::IN)?)
+    }
+
+    /// Waits for it no more; before it is dropped.
+    pub fn remove(&mut self, channel: &Channel, _key: u64) {
+        let _ = epoll::delete(&self.0, channel.fd());
     }
 
     /// Whether `channel` is also waited for until it has room for a message.

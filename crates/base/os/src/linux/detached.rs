@@ -2,7 +2,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Starts `exe` in a session of its own, with `arguments`, with none of this process's descriptors and no preloaded
@@ -23,6 +23,12 @@ pub fn start(exe: &Path, arguments: &[&str], environment: (&str, &OsStr)) -> io:
         Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// The command that a guest starts as its broker: none on Linux, where `vmmc run` has done so before it started the guest.
+#[must_use]
+pub fn command_for_guests() -> Option<PathBuf> {
+    None
 }
 
 /// In the forked child: leaves the session, and goes on as a grandchild whose parent has ended.

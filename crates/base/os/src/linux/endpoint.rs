@@ -1,6 +1,6 @@
 //! What the kernel says of a TCP socket: its cookies and its state.
-use super::kernel;
 use super::descriptor::Descriptor;
+use super::kernel;
 use crate::endpoint::{Address, Endpoint, Unfit};
 
 /// `TCP_ESTABLISHED` in the kernel's `net/tcp_states.h`.

@@ -6,7 +6,7 @@ use super::kernel::Result;
 use super::{handle, last_error, number, winsock};
 use crate::Errno;
 use vmmc_sync::{AtomicU32, Ordering};
-use windows_sys::Win32::Foundation::{CloseHandle, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED};
+use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED};
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAEWOULDBLOCK};
 use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED};
 use windows_sys::Win32::System::Threading::CreateEventW;
@@ -15,10 +15,10 @@ use windows_sys::Win32::System::Threading::CreateEventW;
 static SPARE: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
 
 /// A manual-reset event (every overlapped call begins by resetting it), lent to one call at a time.
-struct Event(i32);
+pub(super) struct Event(i32);
 
 impl Event {
-    fn take() -> Result<Self> {
+    pub(super) fn take() -> Result<Self> {
         let spare = SPARE.iter().map(|place| place.swap(0, Ordering::AcqRel)).find(|event| *event != 0);
         if let Some(event) = spare {
             return Ok(Self(event as i32));
@@ -26,6 +26,17 @@ impl Event {
         // SAFETY: no security, no name: no memory is involved.
         let event = unsafe { CreateEventW(core::ptr::null(), 1, 0, core::ptr::null()) };
         if event.is_null() { Err(last_error()) } else { Ok(Self(number(event))) }
+    }
+}
+
+impl Event {
+    pub(super) fn number(&self) -> i32 {
+        self.0
+    }
+
+    /// For an overlapped structure: its lowest bit keeps a completion port from hearing of the call.
+    pub(super) fn without_port(&self) -> HANDLE {
+        handle(self.0 | 1)
     }
 }
 
@@ -47,7 +58,7 @@ pub(super) fn at_once(socket: SOCKET, start: impl FnOnce(*mut OVERLAPPED, *mut u
     let event = Event::take()?;
     // SAFETY: all zeroes is an overlapped structure that has not been used.
     let mut overlapped: OVERLAPPED = unsafe { core::mem::zeroed() };
-    overlapped.hEvent = handle(event.0 | 1);
+    overlapped.hEvent = event.without_port();
     let (mut done, mut flags) = (0u32, 0u32);
     if start(&raw mut overlapped, &raw mut done) == 0 {
         return Ok(done as usize);

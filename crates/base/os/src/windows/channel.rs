@@ -1,0 +1,309 @@
+//! A channel is a message-mode pipe, whose name is made of the user's SID and the place's name and which only that user
+//! may open.
+//!
+//! A message on the pipe: a word that says what is attached, how many there are, what is attached (objects as handles of
+//! the connecting process, a socket as the bytes that `WSADuplicateSocket` made for the listening one), then the message.
+//! The listening end opens the connecting process once, and makes and fetches handles there; so handle numbers that it
+//! sends are valid where they arrive.
+use super::descriptor::Descriptor;
+use super::duplicate::{self, PROTOCOL_INFO_BYTES, ProtocolInfo};
+use super::overlapped::Event;
+use super::pipe::{self, Read};
+use super::{handle, last_error};
+use crate::channel::{ATTACHED_MAX, Attached, Peer, Received, Refusal};
+use crate::endpoint::Socket;
+use core::cell::RefCell;
+use core::time::Duration;
+use std::path::PathBuf;
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_FILE_NOT_FOUND, ERROR_IO_PENDING, ERROR_NO_DATA,
+    ERROR_OPERATION_ABORTED, ERROR_PIPE_BUSY, ERROR_PIPE_NOT_CONNECTED, WAIT_OBJECT_0,
+};
+use windows_sys::Win32::Storage::FileSystem::WriteFile;
+use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
+use windows_sys::Win32::System::Threading::WaitForSingleObject;
+
+pub use super::listener::{Listener, Waiter};
+
+/// Longest name of a place, in bytes.
+pub const PLACE_MAX: usize = 260;
+/// What a user's own place begins with if nobody says where; the user's number follows.
+pub const PLACE_DEFAULT: &str = "user-";
+
+/// What is attached, as the first word of a message says.
+const NOTHING: u32 = 0;
+const SOCKET: u32 = 1;
+const OBJECTS: u32 = 2;
+const HEAD: usize = 8;
+/// No message on the pipe is longer.
+pub(super) const FRAME_MAX: usize = 1024;
+/// A socket that was duplicated for the listening end must reach it, or it would never be closed there: so long its
+/// message may wait for room. Others never wait.
+const SOCKET_PATIENCE_MS: u32 = 1000;
+
+/// Whether these bytes can name a place: any word. It is only a name, and nothing of it is made in a file system.
+#[must_use]
+pub fn is_place(name: &[u8]) -> bool {
+    !name.is_empty() && !name.contains(&0) && name.len() <= PLACE_MAX
+}
+
+/// Looks whether the place can be trusted: a name always can; who listens there is looked at by [`Channel::connect`].
+///
+/// # Errors
+/// None.
+pub fn check_place(_place: &[u8]) -> Result<(), Refusal> {
+    Ok(())
+}
+
+/// The place that the session gives this user: none, the user's own serves all sessions.
+#[must_use]
+pub fn session_place() -> Option<PathBuf> {
+    None
+}
+
+/// The one bell that this process wants rung for all its links.
+#[must_use]
+pub fn bell_of_process() -> Option<i32> {
+    super::bell::of_service().ok()
+}
+
+pub(super) fn refusal(error: u32) -> Refusal {
+    match error {
+        ERROR_FILE_NOT_FOUND => Refusal::Absent,
+        ERROR_ACCESS_DENIED => Refusal::Untrusted,
+        ERROR_PIPE_BUSY | ERROR_OPERATION_ABORTED => Refusal::Busy,
+        ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED => Refusal::Lost,
+        other => Refusal::System(other as i32),
+    }
+}
+
+/// What was attached to a message.
+#[derive(Debug, Default)]
+pub struct Arrived {
+    /// A socket that was duplicated for this process, and has to be opened to be closed.
+    socket: Option<ProtocolInfo>,
+    objects: [Option<Descriptor>; ATTACHED_MAX],
+}
+
+impl Arrived {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        usize::from(self.socket.is_some()) + self.objects.iter().flatten().count()
+    }
+
+    /// As objects.
+    #[must_use]
+    pub fn into_objects(mut self) -> [Option<Descriptor>; ATTACHED_MAX] {
+        core::mem::take(&mut self.objects)
+    }
+
+    /// As the one socket.
+    #[must_use]
+    pub fn into_socket(mut self) -> Option<Socket> {
+        self.socket.take().and_then(|info| Socket::open(&info))
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        drop(self.socket.take().and_then(|info| Socket::open(&info)));
+    }
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub struct Channel {
+    /// Begun at the first look. It ends before the pipe is closed.
+    read: RefCell<Option<Box<Read>>>,
+    pipe: Descriptor,
+    /// The connecting process; the listening end's only.
+    peer: Option<(u32, Descriptor)>,
+}
+
+impl Channel {
+    /// Connects to whoever listens at `place`. If the listener is just taking in others, it waits a few milliseconds.
+    ///
+    /// # Errors
+    /// `Absent`, `Untrusted` (another user listens there), `Busy`, or the system's.
+    pub fn connect(place: &[u8]) -> Result<Self, Refusal> {
+        Ok(Self { pipe: pipe::open(place)?, read: RefCell::new(None), peer: None })
+    }
+
+    /// The listening end of a pipe that somebody has connected to, which the process was looked up for.
+    pub(super) fn accepted(pipe: Descriptor) -> Option<Self> {
+        let peer = duplicate::connecting_process(&pipe)?;
+        Some(Self { pipe, read: RefCell::new(None), peer: Some(peer) })
+    }
+
+    pub(super) fn pipe(&self) -> &Descriptor {
+        &self.pipe
+    }
+
+    /// Sends one message. It never blocks, unless a socket is attached and the listening end does not read: then for a
+    /// second at most.
+    ///
+    /// # Errors
+    /// `Busy`: nothing was sent. `Lost`: the other end is gone. The system's.
+    pub fn send(&self, bytes: &[u8], attached: Attached<'_>) -> Result<(), Refusal> {
+        let mut frame = Frame::new();
+        match (attached, &self.peer) {
+            (Attached::Nothing, _) => frame.head(NOTHING, 0),
+            (Attached::Socket(socket), None) => {
+                frame.head(SOCKET, 1);
+                frame.put(&duplicate::for_listener(&self.pipe, socket)?);
+            }
+            (Attached::Socket(_), Some(_)) => return Err(Refusal::System(ERROR_ACCESS_DENIED as i32)),
+            (Attached::Objects(numbers), None) => frame.objects(numbers),
+            (Attached::Objects(numbers), Some((_, process))) => {
+                let theirs = duplicate::into_process(process, numbers)?;
+                frame.objects(theirs.get(..numbers.len()).unwrap_or_default());
+                frame.put(bytes);
+                return self.write(frame.bytes(), 0).inspect_err(|_| duplicate::close_there(process, &theirs));
+            }
+        }
+        frame.put(bytes);
+        self.write(frame.bytes(), if matches!(attached, Attached::Socket(_)) { SOCKET_PATIENCE_MS } else { 0 })
+    }
+
+    /// Takes the next message, if there is one; never blocks.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn receive<const SIZE: usize>(&self) -> Result<Received<SIZE>, Refusal> {
+        let Ok(mut read) = self.read.try_borrow_mut() else { return Ok(Received::Nothing) };
+        let read = Read::begun(&mut read, &self.pipe)?;
+        let mut frame = [0; FRAME_MAX];
+        Ok(match read.take(&mut frame)? {
+            pipe::Taken::Nothing => Received::Nothing,
+            pipe::Taken::End => Received::End,
+            pipe::Taken::TooLong => Received::Garbage,
+            pipe::Taken::Bytes(len) => self.unpack(frame.get(..len).unwrap_or_default()).unwrap_or(Received::Garbage),
+        })
+    }
+
+    /// An event that is signalled while [`receive`](Self::receive) has something; -1 if there is none to be had.
+    #[must_use]
+    pub fn waitable(&self) -> i32 {
+        let Ok(mut read) = self.read.try_borrow_mut() else { return -1 };
+        Read::begun(&mut read, &self.pipe).map_or(-1, |read| read.event())
+    }
+
+    /// Waits at most `limit` until [`receive`](Self::receive) has something: whether it has.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&self, limit: Duration) -> Result<bool, Refusal> {
+        let milliseconds = super::kernel::milliseconds(Some(limit));
+        // SAFETY: no memory is involved; a handle that is none is refused.
+        Ok(unsafe { WaitForSingleObject(handle(self.waitable()), milliseconds) } == WAIT_OBJECT_0)
+    }
+
+    /// Who opened the other end, for the end that listened.
+    #[must_use]
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer.as_ref().map(|(pid, _)| Peer { pid: *pid, user: 0 })
+    }
+
+    /// Gives up the connecting end's pipe without closing it. Not once anything was waited for or received.
+    #[must_use]
+    pub fn into_raw(self) -> i32 {
+        drop(self.read.take());
+        self.pipe.into_raw()
+    }
+
+    /// The connecting end whose pipe `number` is, by [`into_raw`](Self::into_raw) or a duplicate; it is owned from now on.
+    #[must_use]
+    pub fn from_raw(number: i32) -> Self {
+        Self { pipe: Descriptor::new(number), read: RefCell::new(None), peer: None }
+    }
+
+    /// Writes one message, and waits at most so long for room.
+    fn write(&self, bytes: &[u8], patience_ms: u32) -> Result<(), Refusal> {
+        let event = Event::take().map_err(|error| Refusal::System(error.0))?;
+        // SAFETY: all zeroes is an overlapped structure that has not been used.
+        let mut overlapped: OVERLAPPED = unsafe { core::mem::zeroed() };
+        overlapped.hEvent = event.without_port();
+        let (pipe, mut done) = (handle(self.pipe.number()), 0);
+        let len = u32::try_from(bytes.len()).unwrap_or(0);
+        // SAFETY: the slice and the structure stay here until the system is done with them: below.
+        if unsafe { WriteFile(pipe, bytes.as_ptr(), len, &raw mut done, &raw mut overlapped) } != 0 {
+            return Ok(());
+        }
+        let error = last_error().0 as u32;
+        if error != ERROR_IO_PENDING {
+            return Err(refusal(error));
+        }
+        // SAFETY: the structure is the pending call's; the last call waits until the system is done with it.
+        let finished = unsafe {
+            WaitForSingleObject(handle(event.number()), patience_ms);
+            CancelIoEx(pipe, &raw const overlapped);
+            GetOverlappedResult(pipe, &raw const overlapped, &raw mut done, 1)
+        };
+        if finished != 0 { Ok(()) } else { Err(refusal(last_error().0 as u32)) }
+    }
+
+    /// What a message on the pipe says; `None` if it says nothing.
+    fn unpack<const SIZE: usize>(&self, frame: &[u8]) -> Option<Received<SIZE>> {
+        let (head, rest) = frame.split_first_chunk::<HEAD>()?;
+        let [kind0, kind1, kind2, kind3, count0, count1, count2, count3] = *head;
+        let kind = u32::from_le_bytes([kind0, kind1, kind2, kind3]);
+        let count = u32::from_le_bytes([count0, count1, count2, count3]) as usize;
+        let (rest, message) = rest.split_last_chunk::<SIZE>()?;
+        let mut arrived = Arrived::default();
+        match (kind, &self.peer) {
+            (NOTHING, _) if rest.is_empty() => {}
+            (SOCKET, Some(_)) => {
+                arrived.socket = Some(*rest.first_chunk().filter(|_| rest.len() == PROTOCOL_INFO_BYTES)?)
+            }
+            (OBJECTS, peer) if count <= ATTACHED_MAX && rest.len() == count * 8 => {
+                for (place, number) in arrived.objects.iter_mut().zip(rest.chunks_exact(8)) {
+                    let number = u64::from_le_bytes(number.try_into().ok()?) as i32;
+                    *place = match peer {
+                        Some((_, process)) => duplicate::out_of_process(process, number),
+                        None => Some(Descriptor::new(number)),
+                    };
+                }
+            }
+            _ => return None,
+        }
+        Some(Received::Message(*message, arrived))
+    }
+}
+
+/// A message on the pipe, being written.
+struct Frame {
+    bytes: [u8; FRAME_MAX],
+    len: usize,
+}
+
+impl Frame {
+    fn new() -> Self {
+        Self { bytes: [0; FRAME_MAX], len: 0 }
+    }
+
+    fn head(&mut self, kind: u32, count: usize) {
+        self.put(&kind.to_le_bytes());
+        self.put(&(count as u32).to_le_bytes());
+    }
+
+    fn objects(&mut self, numbers: &[i32]) {
+        self.head(OBJECTS, numbers.len());
+        for number in numbers {
+            self.put(&u64::from(*number as u32).to_le_bytes());
+        }
+    }
+
+    /// What does not fit is left out: no message of ours is so long.
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        if let Some(place) = self.bytes.get_mut(self.len..end) {
+            place.copy_from_slice(bytes);
+            self.len = end;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
