@@ -79,7 +79,10 @@ impl Build {
                 scope.spawn(move || part.iter().for_each(|(source, object)| self.compile(source, object)));
             }
         });
-        let fresh = directory.join(format!("fresh-{}", self.file));
+        // A library remembers the name under which it was linked, so it is made under its own, elsewhere.
+        let fresh = directory.join("fresh");
+        fs::create_dir_all(&fresh).expect("a directory for what is being made");
+        let fresh = fresh.join(self.file);
         let mut link = Command::new(compiler(self.sources.iter().any(|source| is_cpp(source))));
         link.args(self.file.ends_with(".dll").then_some("-shared")).args(["-static", "-o"]).arg(&fresh).args(&objects);
         succeed(link.args(&self.link).args(self.sockets));

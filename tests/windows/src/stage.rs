@@ -48,6 +48,7 @@ impl Stage {
         let namespace = Namespace::new();
         let stage = Self { ends, started: Cell::new(0), namespace, directory, _turn: turn };
         wine::new_prefix(&stage.path("prefix"));
+        wine::start(&stage.path("prefix"), &stage.enter());
         for folder in FOLDERS {
             fs::create_dir(stage.path(folder)).expect("a folder for programs");
             programs.iter().for_each(|program| stage.add(folder, program));
@@ -110,11 +111,16 @@ impl Stage {
         self.program(self.ends.client(), words)
     }
 
+    /// The words that put a command into the stage's network.
+    fn enter(&self) -> Vec<String> {
+        self.namespace.as_ref().map(Namespace::enter).unwrap_or_default()
+    }
+
     /// A program of one of the folders, started in it.
     fn program(&self, with: bool, words: &[&str]) -> Launch {
         let folder = self.path(FOLDERS[usize::from(!with)]);
         let (program, arguments) = words.split_first().expect("a program");
-        let mut all = self.namespace.as_ref().map(Namespace::enter).unwrap_or_default();
+        let mut all = self.enter();
         all.extend([wine::WINE.to_owned(), folder.join(program).to_string_lossy().into_owned()]);
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let all: Vec<OsString> = all.into_iter().map(OsString::from).collect();

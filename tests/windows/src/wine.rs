@@ -48,6 +48,12 @@ fn kept_prefix() -> PathBuf {
     kept
 }
 
+/// Starts what runs beside every program (Wine's server and services), silently, in the network that `enter` leads to.
+pub(crate) fn start(prefix: &Path, enter: &[String]) {
+    let mut first = command(prefix);
+    succeed(first.args(enter).args([WINE, "cmd", "/c", "exit"]));
+}
+
 /// Ends everything that runs in a prefix, and waits for that.
 pub(crate) fn end(prefix: &Path) {
     for how in ["--kill", "--wait"] {

@@ -1,0 +1,32 @@
+//! LuaSocket's own test suite: its server at one end, its client at the other, as its authors run it.
+
+use std::time::Duration;
+
+use vmmc_tests_windows::{compare, programs};
+
+const PORT: u16 = 8383;
+const LIMIT: Duration = Duration::from_secs(240);
+
+#[test]
+fn its_own_suite() {
+    let lua = programs::lua();
+    compare("luasocket", &lua.files(), |stage| {
+        let script = |name: &str| programs::windows_path(&lua.suite().join(name));
+        let set = format!("host='127.0.0.1' port={PORT}");
+        let server = ["lua.exe", "-e", &set, &script("testsrvr.lua")];
+        let mut server = lua.modules(stage.server(&server)).limit(LIMIT).start();
+        stage.await_listener(&mut server, PORT);
+        let client = ["lua.exe", "-e", &set, &script("testclnt.lua")];
+        let client = lua.modules(stage.client(&client)).limit(LIMIT).finish();
+        assert!(client.status.success(), "{client:?}");
+        assert!(client.stderr.contains("testing: done in"), "the suite did not come to its end:\n{}", client.stderr);
+        client.stderr.lines().filter_map(verdict).collect::<Vec<_>>().join("\n")
+    });
+}
+
+/// What a line says of the library and not of the clock.
+fn verdict(line: &str) -> Option<String> {
+    let from_wine = line.contains(":trace:") || line.contains(":loaddll:");
+    let timed = line.starts_with("testing: done") || line.contains("seconds") || line.contains("elapsed");
+    (!from_wine && !timed && !line.trim().is_empty()).then(|| line.trim_end().to_owned())
+}
