@@ -44,7 +44,9 @@ pub(crate) fn held_elsewhere(connection: &'static Connection) -> bool {
     // A dup by another thread must not be seen in the table and missed among the references.
     let _counting = crate::process::counting();
     let references = connection.references.load(Ordering::Relaxed);
-    if references == 1 {
+    // The usual case, without a walk. Without a descriptor here the one reference is somebody else's: a child's, say, of a
+    // parent that has closed the socket since it asked.
+    if references == 1 && table::descriptor_of(connection).is_some() {
         return false;
     }
     let mut here = 0;
@@ -98,4 +100,24 @@ pub(crate) fn each_paired(mut visit: impl FnMut(&'static Connection)) {
             visit(connection);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_whose_only_reference_is_not_here_is_held_elsewhere() {
+        table::start();
+        let connection = crate::arena::take().unwrap();
+        connection.references.store(1, Ordering::Relaxed);
+        assert!(held_elsewhere(connection), "a child has it, and this process has closed it");
+        table::set_socket(700, connection);
+        assert!(!held_elsewhere(connection));
+        connection.references.store(2, Ordering::Relaxed);
+        assert!(held_elsewhere(connection));
+        table::set_socket(701, connection);
+        assert!(!held_elsewhere(connection), "both are ours");
+        [700, 701].into_iter().for_each(table::clear);
+    }
 }
