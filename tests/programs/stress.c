@@ -5,7 +5,7 @@
  *
  * A connection's seed decides how many bytes go each way, how each end does it, and every byte. The client prints "done N" at
  * the end; either end prints "WRONG …" for a wrong byte or answer, and "STALLED …" is said of a connection without progress for
- * STALL_SECONDS. Whoever says so holds still, to be looked at. */
+ * STALL_SECONDS, also by a process that is about to die of a signal. Whoever says so holds still, to be looked at. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 200000, PERIOD = 1048573, WORKERS = 64, STALL_SECONDS = 15 };
+enum { CHUNK = 200000, PERIOD = 1048573, WORKERS = 64, STALL_SECONDS = 60 };
+/* A turn without TCP_NODELAY takes the kernel 40 ms, until it acknowledges what it has received. */
+enum { TURNS_BYTES_MAX = 300000 };
 enum { THREADS, FORKED, EVENT_LOOP, WAYS };   /* how an end does its two streams */
 enum { FREE_STREAMS, QUESTION_AND_ANSWER };   /* how a connection's two streams depend on each other */
 
@@ -75,6 +77,13 @@ static void wrong(struct end *e, const char *what) {
         (unsigned long long)e->in, errno);
     sleep(600);
     exit(3);
+}
+
+/* Dying of a signal would look like a reset to the peer, and like nothing to anybody else. */
+static void dies(int number) {
+    say("WRONG pid %d dies of signal %d\n", getpid(), number);
+    sleep(600);
+    _exit(3);
 }
 
 static size_t size_of(struct end *e, uint64_t left) {
@@ -154,14 +163,24 @@ static ssize_t receive_once(struct end *e, unsigned char *data, size_t size, int
     }
 }
 
+/* By how many bytes the data stand later than expected (negative: earlier); 0: these are other data. */
+static int shift(const unsigned char *data, const unsigned char *expected, size_t size) {
+    for (size_t by = 1; by <= 64 && by + 8 <= size; by++) {
+        size_t shown = size - by < 32 ? size - by : 32;
+        if (memcmp(data + by, expected, shown) == 0) return (int)by;
+        if (memcmp(data, expected + by, shown) == 0) return -(int)by;
+    }
+    return 0;
+}
+
 static void check(struct end *e, const unsigned char *data, size_t size) {
     const unsigned char *expected = pattern + (e->in_from + e->received) % PERIOD;
     if (memcmp(data, expected, size) == 0) return;
     size_t at = 0;
     while (data[at] == expected[at]) at++;
-    char what[120];
-    snprintf(what, sizeof what, "byte %llu of the stream (%zu of %zu) is %u, not %u", (unsigned long long)(e->received + at), at,
-             size, data[at], expected[at]);
+    char what[160];
+    snprintf(what, sizeof what, "byte %llu of the stream (%zu of %zu) is %u, not %u; what follows is shifted by %d",
+             (unsigned long long)(e->received + at), at, size, data[at], expected[at], shift(data + at, expected + at, size - at));
     wrong(e, what);
 }
 
@@ -383,7 +402,7 @@ static void play(int fd, uint64_t seed, int client, struct worker *worker) {
     struct end e = {.fd = fd, .random = seed * 2 + (uint64_t)client, .worker = worker, .seed = seed};
     e.out = amounts[client], e.in = amounts[!client], e.out_from = froms[client], e.in_from = froms[!client];
     e.slow = below(&e, 6) == 0 && amounts[0] + amounts[1] < 4000000, e.edge = below(&e, 2) == 0;
-    if (kind == QUESTION_AND_ANSWER) e.out = e.in = amounts[0] < 2000000 ? amounts[0] : 2000000;
+    if (kind == QUESTION_AND_ANSWER) e.out = e.in = amounts[0] < TURNS_BYTES_MAX ? amounts[0] : TURNS_BYTES_MAX;
     int way = (int)below(&e, WAYS);
     int on = below(&e, 8) > 0;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -408,6 +427,7 @@ static void *serve_one(void *argument) {
     uint64_t seed;
     ssize_t n = recv(fd, &seed, sizeof seed, MSG_WAITALL);
     if (n == sizeof seed) play(fd, seed, 0, &worker);
+    else if (n != 0) say("WRONG first receive %zd, errno %d\n", n, errno);
     close(fd);
     return NULL;
 }
@@ -491,6 +511,7 @@ int main(int count, char **words) {
     for (int n = 0; n < PERIOD; n++) pattern[n] = (unsigned char)next(&random);
     memcpy(pattern + PERIOD, pattern, CHUNK);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGSEGV, dies), signal(SIGBUS, dies), signal(SIGILL, dies), signal(SIGABRT, dies);
     if (count == 3) return serve(atoi(words[2]));
     if (count != 6) return 2;
     port_to = atoi(words[2]), lanes = atoi(words[3]), seed_of_all = strtoull(words[5], NULL, 10);
