@@ -21,7 +21,7 @@ const CIVETWEB: Source = Source {
     name: "civetweb",
     pool: "c/civetweb/civetweb_1.15%2bdfsg.orig.tar.xz",
     sha256: "ec372e9737bc820118bbb735f46a07d41f795814ca0f38bc6e67048e7a460f33",
-    parts: &["*/src", "*/include"],
+    parts: &["*/src", "*/include", "*/examples"],
 };
 const RINETD: Source = Source {
     name: "rinetd",
@@ -61,16 +61,17 @@ pub fn netpipe() -> Linked {
     .make()
 }
 
-/// civetweb: a web server of threads.
+/// civetweb, a web server of threads, in the program that its authors give as an example: port 8888, the current directory's
+/// files, and an end when `/exit` is asked for.
 #[must_use]
 pub fn civetweb() -> Linked {
     let source = CIVETWEB.directory();
     Build {
         file: "civetweb.exe",
-        sources: vec![source.join("src/civetweb.c"), source.join("src/main.c")],
+        sources: vec![source.join("src/civetweb.c"), source.join("examples/embedded_c/embedded_c.c")],
         include: vec![source.join("include")],
         flags: &["-DNO_SSL", "-DNO_CGI", "-DNDEBUG"],
-        link: owned(&["-lcomdlg32", "-lole32", "-lgdi32", "-lpthread"]),
+        link: owned(&["-lpthread"]),
         sockets: WSOCK32_FIRST,
     }
     .make()

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use vmmc_tests_windows::{Program, Stage, compare, programs};
 
-const WEB_PORT: u16 = 8080;
-const FORWARDED_PORT: u16 = 8081;
+const WEB_PORT: u16 = 8888;
+const FORWARDED_PORT: u16 = 8889;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Asks for every file, and says what came. `arg[1]` is the port, the rest are names.
@@ -26,7 +26,7 @@ for at = 2, #arg do
 end
 "#;
 
-const FILES: [(&str, usize); 4] = [("empty", 0), ("small", 1000), ("middle", 100_000), ("large", 4_000_000)];
+const FILES: [(&str, usize); 4] = [("empty", 0), ("small", 1000), ("middle", 100_000), ("large", 1_000_000)];
 
 /// Bytes that repeat only after a long while.
 fn content(length: usize) -> Vec<u8> {
@@ -38,9 +38,7 @@ fn start_server(stage: &Stage) -> Program {
     for (name, length) in FILES {
         let _ = stage.write(&format!("site/{name}"), content(length));
     }
-    let root = programs::stage_path(stage, "site");
-    let words = ["civetweb.exe", "-document_root", &root, "-listening_ports", "8080", "-num_threads", "8"];
-    let mut server = stage.server(&words).limit(LIMIT).start();
+    let mut server = stage.server(&["civetweb.exe"]).directory(&stage.path("site")).limit(LIMIT).start();
     stage.await_listener(&mut server, WEB_PORT);
     server
 }
