@@ -1,0 +1,55 @@
+//! From an ending to a result and the thread's last error, which WinSock and Windows keep in one place.
+
+use vmmc_os::Errno;
+use vmmc_socket::Ending;
+use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
+
+/// What most calls of WinSock return when they fail.
+pub(crate) const SOCKET_ERROR: i32 = -1;
+
+/// The calling thread's last error: what `WSAGetLastError` returns.
+#[inline]
+pub(crate) fn error() -> u32 {
+    // SAFETY: it reads a word of the thread's own.
+    unsafe { GetLastError() }
+}
+
+/// Sets the calling thread's last error.
+#[inline]
+pub(crate) fn set_error(number: u32) {
+    // SAFETY: it writes a word of the thread's own.
+    unsafe { SetLastError(number) }
+}
+
+/// Fails the call: -1 and this error.
+#[inline]
+pub(crate) fn fail(number: i32) -> i32 {
+    set_error(number.cast_unsigned());
+    SOCKET_ERROR
+}
+
+/// Asks the socket room. `Some` is the call's result, with the last error set if it failed and else as it was;
+/// `None`: the system's function is to be called.
+#[inline]
+pub(crate) fn asked(room: impl FnOnce() -> Ending) -> Option<i32> {
+    let before = error();
+    match room() {
+        Ending::Failed(Errno(number)) => Some(fail(number)),
+        Ending::Handled(result) => {
+            set_error(before);
+            Some(i32::try_from(result).unwrap_or(i32::MAX))
+        }
+        Ending::Bypass => {
+            set_error(before);
+            None
+        }
+    }
+}
+
+/// Tells the socket room something that must not show in the last error.
+#[inline]
+pub(crate) fn told(room: impl FnOnce()) {
+    let before = error();
+    room();
+    set_error(before);
+}
