@@ -18,6 +18,7 @@ programs! {
     Vmmc:
     both_ways
     bytes_waiting
+    cancelled
     close_clean
     close_unread
     connecting
@@ -31,6 +32,7 @@ programs! {
     epoll_errors
     epoll_exclusive
     epoll_level
+    epoll_moved
     epoll_nested
     epoll_oneshot
     epoll_threads
@@ -67,6 +69,7 @@ programs! {
     stdio_sockets
     threads_one_socket
     threads_wake
+    two_sleepers
     urgent
     wait_timeouts
     waitall

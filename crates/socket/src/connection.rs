@@ -63,6 +63,9 @@ pub(crate) struct Connection {
     pub(crate) peer_bell: AtomicU32,
     /// Descriptors that refer to it, in all processes of the family.
     pub(crate) references: AtomicU32,
+    /// Calls asleep in the kernel on this very socket (recv, poll, select), in all processes of the family. While there are
+    /// any, whoever takes a doorbell away asks for another one.
+    pub(crate) sleepers: AtomicU32,
     /// Changes with every use of the record, so that late answers of the broker find nobody.
     pub(crate) generation: AtomicU32,
     /// Errors that the kernel told us on a doorbell and the application has still to hear.
@@ -112,6 +115,15 @@ impl Connection {
     pub(crate) fn is_paired(&self) -> bool {
         self.phase.load(Ordering::Acquire) == phase::PAIRED
     }
+    /// A call is about to sleep on the socket: before it arms, or under the receive gate.
+    pub(crate) fn begin_sleep(&self) {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+    }
+    /// It sleeps no more. The socket may have been closed meanwhile, and its record have been put to another use.
+    pub(crate) fn end_sleep(&self) {
+        let _ = self.sleepers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, |count| count.checked_sub(1));
+    }
+
     pub(crate) fn is_connection(&self) -> bool {
         self.record.kind.load(Ordering::Relaxed) == kind::CONNECTION
     }

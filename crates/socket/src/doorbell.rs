@@ -1,8 +1,9 @@
 //! Doorbells: one byte on the kernel road that wakes whoever sleeps there, and their disposal.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender};
-use vmmc_os::{Errno, abi, kernel};
+use crate::wait::hot;
+use vmmc_os::{Errno, abi, bell, kernel};
 use vmmc_protocol::record::count;
-use vmmc_stream::Lie;
+use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
 
 /// Rings. The send gate is held. An error that the kernel reports here is kept for the application's next call.
@@ -18,6 +19,34 @@ pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'
                 connection.send_error.store(error as u32, Ordering::Relaxed);
             }
         }
+    }
+}
+
+/// The kernel delivered `buf`; as [`ConnectionReceiver::from_kernel`]. The receive gate is held. If that took away what
+/// another call sleeps for, it is asked for again.
+pub(crate) fn hear(
+    connection: &Connection,
+    fd: i32,
+    receiver: &ConnectionReceiver<'_>,
+    buf: &[u8],
+) -> Result<usize, Lie> {
+    let data = receiver.from_kernel(buf)?;
+    if connection.recv.road() == Road::Vmmc && hot::is_slept_on(connection, fd) {
+        ask_again(connection);
+    }
+    Ok(data)
+}
+
+/// Somebody sleeps on the connection and its doorbell has been taken away: another one is asked for. Bytes that are there
+/// already bring none, so the peer is notified of them.
+pub(crate) fn ask_again(connection: &Connection) {
+    if connection.recv.is_armed() {
+        return;
+    }
+    let receiver = connection.receiver();
+    receiver.arm();
+    if receiver.has_news() {
+        bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
     }
 }
 
@@ -38,7 +67,7 @@ pub(crate) fn drain(
             Ok(0) => return Ok(true),
             Ok(n) => {
                 count(&connection.record.incoming.doorbells, n as u64);
-                receiver.from_kernel(buf.get(..n).unwrap_or_default())?;
+                hear(connection, fd, receiver, buf.get(..n).unwrap_or_default())?;
                 left -= n.min(left);
             }
             Err(Errno(error)) => {

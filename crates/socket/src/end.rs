@@ -81,6 +81,12 @@ pub(crate) fn before_dissolve(connection: &Connection) {
     }
 }
 
+/// The last reference to the connection is gone with a call that outlived its descriptors.
+pub(crate) fn give_up(connection: &'static Connection) {
+    pairing::release(connection);
+    arena::give(connection);
+}
+
 /// Forgets `fd`, whose kernel descriptor is about to be closed (or already stands for something else: `gone`).
 pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     crate::process::outlive_exec();

@@ -30,6 +30,7 @@ fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
         &connection.spin,
         &connection.ask_after,
         &connection.touched,
+        &connection.sleepers,
     ] {
         word.store(0, Ordering::Relaxed);
     }

@@ -1,7 +1,8 @@
 //! Receiving: from the ring, from the kernel road, and the sleep between.
 use crate::connection::{Connection, ConnectionReceiver, flag};
+use crate::gate::Alone;
 use crate::wait::hot;
-use crate::{Ending, arena, doorbell, end, pairing, roads, service, settings, spin, table};
+use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
 use std::io::IoSliceMut;
 use vmmc_os::{Errno, abi, cancel, clock, kernel};
 use vmmc_protocol::record::count;
@@ -107,13 +108,11 @@ fn recv_paired(
         let Some(alone) = connection.recv_gate.alone(crate::process::id()) else {
             return by_kernel(connection, fd, call.bufs, flags);
         };
-        let step = call.step();
-        drop(alone);
-        match step {
+        match call.step() {
             Step::Done(result) => return result,
             Step::Again => {}
             Step::Sleep => {
-                if let Some(result) = call.sleep() {
+                if let Some(result) = call.sleep(alone) {
                     return result;
                 }
             }
@@ -141,6 +140,16 @@ fn discard(connection: &'static Connection, fd: i32, wanted: usize, flags: i32) 
         }
     }
     Ok(done)
+}
+
+/// A thread is cancelled in its sleep on a connection.
+extern "C" fn cancelled(connection: *mut core::ffi::c_void) {
+    // SAFETY: `Call::sleep` names its own connection, and records are never unmapped.
+    let connection: &'static Connection = unsafe { &*connection.cast::<Connection>() };
+    connection.end_sleep();
+    if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        end::give_up(connection);
+    }
 }
 
 impl Call<'_, '_> {
@@ -259,7 +268,7 @@ impl Call<'_, '_> {
                     Step::Again
                 }),
                 Ok(n) => {
-                    let data = receiver.from_kernel(room.get(..n).unwrap_or_default())?;
+                    let data = doorbell::hear(self.connection, self.fd, receiver, room.get(..n).unwrap_or_default())?;
                     self.after_kernel(data);
                     // What filled its piece may go on in the next one, or in the ring.
                     let on = n == most || self.flags & abi::MSG_WAITALL != 0 && self.may_wait();
@@ -340,11 +349,15 @@ impl Call<'_, '_> {
     }
 
     /// Sleeps until the kernel has something for this socket; consumes nothing, so that any number of threads may.
-    fn sleep(&mut self) -> Option<Result<usize, Errno>> {
+    fn sleep(&mut self, alone: Alone<'_>) -> Option<Result<usize, Errno>> {
         count(&self.connection.record.incoming.sleeps, 1);
         // As the kernel's socket, ours outlives a close by another thread for as long as somebody sleeps in it.
         self.connection.references.fetch_add(1, Ordering::AcqRel);
-        let slept = cancel::sleep(|| kernel::recv(self.fd, &mut [0], abi::MSG_PEEK));
+        self.connection.begin_sleep();
+        drop(alone);
+        let slept =
+            cancel::sleep_holding(self.connection, cancelled, || kernel::recv(self.fd, &mut [0], abi::MSG_PEEK));
+        self.connection.end_sleep();
         if self.connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             return Some(self.outlived(slept));
         }
@@ -369,8 +382,7 @@ impl Call<'_, '_> {
         let alone = self.connection.recv_gate.alone(crate::process::id());
         let taken = self.take(&self.connection.receiver());
         drop(alone);
-        pairing::release(self.connection);
-        arena::give(self.connection);
+        end::give_up(self.connection);
         match taken {
             Ok(_) if self.done > 0 => Ok(self.done),
             _ => slept.map(|_| 0),

@@ -1,6 +1,7 @@
 //! The service thread: speaks with the broker, answers peers' notifications, and is the safety net for waiters that
 //! nobody saw. It exists only once there is something to pair, takes no signals, and is made anew after fork.
 use crate::connection::{Connection, phase};
+use crate::wait::hot;
 use crate::{address, arena, chunks::Chunks, pairing, roads, send, settings, table};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -438,6 +439,13 @@ fn answer_peers() {
     });
 }
 
+/// A call of ours slept without a doorbell on its way: what the net is not for.
+fn note_rescue() {
+    if let Some(header) = arena::header() {
+        header.rescues.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// The safety net: connections that nobody has touched since the last look and that are not armed are armed, so that a
 /// waiter whose call we never saw is woken. `true`: some connection is still on the move.
 fn look_after_waiters() -> bool {
@@ -462,6 +470,9 @@ fn look_after_waiters() -> bool {
             moving = true;
             return;
         };
+        if hot::is_slept_on(connection, fd) {
+            note_rescue();
+        }
         if !is_armed {
             receiver.arm();
         }

@@ -50,7 +50,7 @@ reasons! {
     14 PEER_FINISHED "peer-finished" false "The other end has finished sending, so the kernel must see what is sent to it." ""
     15 RING_FULL "ring-full" false "The receiver is slower than the sender; the stream overflowed to the kernel's buffers and returns when it has caught up." ""
     16 SHARED_BEFORE_PAIRING "shared" false "Several processes hold this socket and it was not paired before they forked." "It is paired once only one of them holds it."
-    17 NO_MEMORY "no-memory" false "Memory for the connection could not be had." "Look at /dev/shm, RLIMIT_NOFILE and the memory cgroup."
+    17 NO_MEMORY "no-memory" false "Memory for the connection could not be had." "Look at the limit of open files (`ulimit -n`), at the memory cgroup, and at `vmmc doctor`."
     18 PEER_LIED "peer-lied" true "The other end wrote impossible values; the connection was reset." "Report it: the two libraries may not be of one version."
     19 STRANGER_BYTE "stranger-byte" true "A byte that nobody announced came over the kernel road; the connection was reset." "Somebody wrote to the socket past the library."
     20 POLICY "policy" true "Policy does not allow these two processes to be paired." "By default only processes of one user are paired."

@@ -32,8 +32,8 @@ pub struct Header {
     pub broker: AtomicU32,
     /// `safe` 0, `latency` 1.
     pub profile: AtomicU32,
-    /// Unused.
-    pub reserved: AtomicU32,
+    /// Times the library's safety net woke a call that should have had a doorbell: 0 unless something is wrong.
+    pub rescues: AtomicU32,
 }
 
 /// One direction's counters and state.

@@ -1,11 +1,11 @@
 //! `epoll_wait`: the kernel's set holds every registration; what the ring knows is added, doorbells are taken away.
 use super::hot::{self, HOT};
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
-use super::{Deadline, KERNEL_LOOK_MICROS, ready, registration};
+use super::{Deadline, KERNEL_LOOK_MICROS, asleep, ready, registration};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
-use vmmc_os::{EpollEvent, Errno, PollFd, abi, cancel, clock, kernel};
+use vmmc_os::{EpollEvent, Errno, abi, clock, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -70,7 +70,7 @@ impl Wait {
     /// nobody; if there is only one, the kernel's set comes first.
     fn look(&self, out: &mut [EpollEvent], only_looks: bool) -> Result<usize, Errno> {
         let (due, number) = (self.kernel_is_due(), self.begin_look());
-        if due && out.len() == 1 && self.ask_kernel(number, out, 0, Some(Duration::ZERO), None)? > 0 {
+        if due && out.len() == 1 && self.ask_kernel(number, out, 0)? > 0 {
             return Ok(1);
         }
         if due {
@@ -81,7 +81,7 @@ impl Wait {
         if found == out.len() || !(due || only_looks && found == 0) {
             return Ok(found);
         }
-        Ok(found + self.ask_kernel(number, out, found, Some(Duration::ZERO), None)?)
+        Ok(found + self.ask_kernel(number, out, found)?)
     }
 
     /// The number of a look, by which it knows what it has reported.
@@ -146,19 +146,16 @@ impl Wait {
     }
 
     /// Asks the kernel's set, and puts what is true of it behind the first `from` reports.
-    fn ask_kernel(
-        &self,
-        look: u64,
-        out: &mut [EpollEvent],
-        from: usize,
-        timeout: Option<Duration>,
-        sigmask: Option<u64>,
-    ) -> Result<usize, Errno> {
+    fn ask_kernel(&self, look: u64, out: &mut [EpollEvent], from: usize) -> Result<usize, Errno> {
         let Some(room) = out.get_mut(from..) else { return Ok(0) };
-        let mut ask = || kernel::epoll_wait(self.epfd, room, timeout, sigmask);
-        let reported = if timeout == Some(Duration::ZERO) { ask() } else { cancel::sleep(ask) }?;
+        let reported = kernel::epoll_wait(self.epfd, room, Some(Duration::ZERO), None)?;
+        Ok(self.settle(look, out, from, reported))
+    }
+
+    /// Of the kernel's `reported` events behind the first `from` reports, what is true: how many those are.
+    fn settle(&self, look: u64, out: &mut [EpollEvent], from: usize, reported: usize) -> usize {
         if reported == 0 {
-            return Ok(0);
+            return 0;
         }
         self.set.looked.store(clock::ticks(), Ordering::Relaxed);
         let mut kept = from;
@@ -170,7 +167,7 @@ impl Wait {
                 kept += 1;
             }
         }
-        Ok(kept - from)
+        kept - from
     }
 
     /// What is true of one kernel report; `None`: nothing, or nothing more than `already` says now.
@@ -191,7 +188,7 @@ impl Wait {
             let mut members = self.set.members.hold();
             let member = members.by_fd.get_mut(&fd)?;
             if matches!(member.what, What::Other) {
-                if !kernel_reports(fd, member.events) {
+                if kernel::events_now(fd, member.events as i16) & !abi::POLLNVAL == 0 {
                     return None;
                 }
                 member.reported = (look, usize::MAX);
@@ -282,21 +279,16 @@ impl Wait {
         let news = armed.news;
         registration::bring_all_up(&mut self.set.members.hold(), self.epfd);
         let left = if news { Some(Duration::ZERO) } else { deadline.left() };
-        let found = self.ask_kernel(self.begin_look(), out, 0, left, sigmask);
-        if matches!(found, Ok(1..)) && !news {
-            hot::reheat(armed);
-        } else {
-            drop(armed);
+        let look = self.begin_look();
+        let reported = asleep(&armed, || kernel::epoll_wait(self.epfd, out, left, sigmask));
+        // No longer a sleeper: what the reports lead to is for those who sleep on.
+        let cooled = armed.wake();
+        let found = self.settle(look, out, 0, reported?);
+        if found > 0 && !news {
+            hot::reheat(cooled);
         }
-        found.map(|found| (found, news || deadline.left() != Some(Duration::ZERO)))
+        Ok((found, news || deadline.left() != Some(Duration::ZERO)))
     }
-}
-
-/// Whether a descriptor that is none of ours has something of `events` (whose low bits are poll's).
-fn kernel_reports(fd: i32, events: u32) -> bool {
-    let mut poll = [PollFd { fd, events: events as i16, revents: 0 }];
-    let _ = kernel::poll(&mut poll, Some(Duration::ZERO), None);
-    poll[0].revents & !abi::POLLNVAL != 0
 }
 
 /// What of a kernel report is news to an edge-triggered member: not the doorbell of bytes that it has been told of, nor the
@@ -323,5 +315,56 @@ fn reported(member: &mut Member, connection: &Connection, bits: u32) {
     }
     if bits & WRITABLE != 0 {
         member.out_due = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::asleep;
+    use core::ffi::c_void;
+    use core::ptr::{null, null_mut};
+    use vmmc_os::kernel;
+    use vmmc_sync::{AtomicU32, Ordering};
+
+    unsafe extern "C" {
+        fn pthread_create(
+            thread: *mut usize,
+            attributes: *const c_void,
+            body: extern "C-unwind" fn(*mut c_void) -> *mut c_void,
+            argument: *mut c_void,
+        ) -> i32;
+        fn pthread_cancel(thread: usize) -> i32;
+        fn pthread_join(thread: usize, result: *mut *mut c_void) -> i32;
+    }
+
+    struct Counted(&'static AtomicU32);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    static SLEEPERS: AtomicU32 = AtomicU32::new(0);
+
+    extern "C-unwind" fn sleeps(_: *mut c_void) -> *mut c_void {
+        // Leaked: only the library itself is built without the landing pads that would drop it once more here.
+        let held = Box::leak(Box::new(Counted(&SLEEPERS)));
+        SLEEPERS.fetch_add(1, Ordering::SeqCst);
+        let _ = asleep(held, || kernel::poll(&mut [], None, None));
+        null_mut()
+    }
+
+    #[test]
+    fn a_cancelled_sleeper_is_counted_no_more() {
+        let mut thread = 0;
+        // SAFETY: a thread of our own that reads no argument.
+        assert_eq!(unsafe { pthread_create(&raw mut thread, null(), sleeps, null_mut()) }, 0);
+        while SLEEPERS.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        // SAFETY: the thread has not been joined yet.
+        let ended = unsafe { (pthread_cancel(thread), pthread_join(thread, null_mut())) };
+        assert_eq!((ended, SLEEPERS.load(Ordering::SeqCst)), ((0, 0), 0));
     }
 }

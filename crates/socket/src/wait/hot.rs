@@ -3,8 +3,8 @@
 use super::ready;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use crate::connection::Connection;
-use crate::table;
-use vmmc_os::{abi, bell, kernel};
+use crate::{doorbell, table};
+use vmmc_os::{abi, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -48,7 +48,7 @@ pub(crate) fn notice(connection: &'static Connection, fd: i32) {
 
 #[cold]
 fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
-    let mut asleep = false;
+    let mut asleep = connection.sleepers.load(Ordering::SeqCst) > 0;
     each_watcher(watchers, |_, set| {
         set.accelerated.store(true, Ordering::Release);
         // A handler of the thread that is at work on the set can't tell it: the peer does.
@@ -65,21 +65,17 @@ fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
     }
     if asleep {
         word.fetch_and(!HOT, Ordering::AcqRel);
-        ask_again(connection);
+        doorbell::ask_again(connection);
     }
 }
 
-/// Somebody sleeps on the connection and its doorbell has been taken away: another one is asked for. Bytes that are there
-/// already bring none, so the peer is notified of them.
-fn ask_again(connection: &Connection) {
-    if connection.recv.is_armed() {
-        return;
+/// Whether a call sleeps in the kernel that `fd` must wake: on the socket itself or on a set that watches it.
+pub(crate) fn is_slept_on(connection: &Connection, fd: i32) -> bool {
+    let mut asleep = connection.sleepers.load(Ordering::SeqCst) > 0;
+    if let Some(watchers) = table::watchers(fd) {
+        each_watcher(watchers.load(Ordering::Acquire), |_, set| asleep |= set.sleepers.load(Ordering::SeqCst) > 0);
     }
-    let receiver = connection.receiver();
-    receiver.arm();
-    if receiver.has_news() {
-        bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
-    }
+    asleep
 }
 
 pub(super) fn heat(members: &mut Members, fd: i32) {
@@ -131,8 +127,9 @@ pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
     }
     let edge = member.has(abi::EPOLLET);
     let mut bits = 0;
+    // A move alone brings nothing to read; what follows it the kernel reports.
     if member.events & READABLE != 0
-        && ready::has_news(connection)
+        && ready::has_bytes(connection)
         && !(edge && member.mark == Some(connection.receiver().mark()))
     {
         bits |= member.events & READABLE;
@@ -145,34 +142,35 @@ pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
 
 /// The kernel reported the member, so its doorbell is spent: it is looked at here again.
 pub(super) fn make_hot_after_report(connection: &'static Connection, fd: i32) {
-    let Some(word) = table::watchers(fd) else { return };
-    if !connection.recv.is_armed() {
-        each_watcher(word.fetch_or(HOT, Ordering::AcqRel), |_, set| {
-            set.accelerated.store(true, Ordering::Release);
-            heat(&mut set.members.hold(), fd);
-        });
+    if let Some(word) = table::watchers(fd)
+        && !connection.recv.is_armed()
+    {
+        make_hot(connection, fd, word.load(Ordering::Acquire));
     }
 }
+
+/// Members that were busy before a sleep and are armed for it.
+pub(super) type Cooled = Vec<(i32, &'static Connection)>;
 
 /// A wait that is about to sleep on a set and the sets within, until dropped.
 pub(super) struct Armed {
     /// There is news: the wait must not sleep.
     pub(super) news: bool,
-    number: usize,
-    inner: Vec<usize>,
-    /// Members that are armed for this sleep and were busy before it.
-    cooled: Vec<(i32, &'static Connection)>,
+    /// The set's number, and those of the sets within.
+    sets: Vec<usize>,
+    cooled: Cooled,
 }
 
 impl Armed {
-    fn take_cooled(mut self) -> Vec<(i32, &'static Connection)> {
+    /// The sleep is over.
+    pub(super) fn wake(mut self) -> Cooled {
         core::mem::take(&mut self.cooled)
     }
 }
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        for number in self.inner.iter().chain([&self.number]) {
+        for number in &self.sets {
             // A set that was closed and made anew under a sleeper has forgotten it.
             let sleepers = &set::get(*number).sleepers;
             let _ = sleepers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, |n| n.checked_sub(1));
@@ -183,29 +181,27 @@ impl Drop for Armed {
 /// Before a sleep on the set: every hot member (also of sets within) asks for a doorbell.
 pub(super) fn arm(number: usize) -> Armed {
     let mut cooled = Vec::new();
-    let mut armed = Armed { news: arm_one(number, &mut cooled), number, inner: Vec::new(), cooled };
+    let mut armed = Armed { news: arm_one(number, &mut cooled), sets: vec![number], cooled };
     let mut level = inner_of(&[number]);
     for _ in 0..DEPTH_MAX {
         for inner in &level {
             armed.news |= arm_one(*inner, &mut Vec::new());
         }
-        armed.inner.extend_from_slice(&level);
+        armed.sets.extend_from_slice(&level);
         level = inner_of(&level);
     }
     armed
 }
 
-fn arm_one(number: usize, cooled: &mut Vec<(i32, &'static Connection)>) -> bool {
+fn arm_one(number: usize, cooled: &mut Cooled) -> bool {
     set::get(number).sleepers.fetch_add(1, Ordering::SeqCst);
     arm_hot(number, cooled)
 }
 
 /// After a sleep that a report has ended: what was busy before it is likely to be so again, and need ring no more.
-pub(super) fn reheat(armed: Armed) {
-    for (fd, connection) in armed.take_cooled() {
-        let Some(watchers) = table::watchers(fd) else { continue };
-        let mut asleep = connection.references.load(Ordering::Relaxed) != 1;
-        each_watcher(watchers.load(Ordering::Acquire), |_, set| asleep |= set.sleepers.load(Ordering::SeqCst) > 0);
+pub(super) fn reheat(cooled: Cooled) {
+    for (fd, connection) in cooled {
+        let asleep = connection.references.load(Ordering::Relaxed) != 1 || is_slept_on(connection, fd);
         let alone = if asleep { None } else { connection.recv_gate.try_alone(crate::process::id()) };
         let is_same = || table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection));
         if let Some(_alone) = alone.filter(|_| is_same() && ready::on_ring(connection)) {
@@ -229,7 +225,7 @@ fn inner_sets(number: usize) -> Vec<usize> {
 }
 
 /// Arms the hot members of one set. Those with news stay hot. `cooled` gets those that were busy.
-pub(super) fn arm_hot(number: usize, cooled: &mut Vec<(i32, &'static Connection)>) -> bool {
+pub(super) fn arm_hot(number: usize, cooled: &mut Cooled) -> bool {
     let set = set::get(number);
     let (mut news, mut at) = (false, 0);
     loop {

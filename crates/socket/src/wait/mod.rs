@@ -28,10 +28,19 @@ pub use poll::poll;
 pub use ready::{arm_now, readable_now};
 
 use std::time::Duration;
-use vmmc_os::clock;
+use vmmc_os::{cancel, clock};
 
 /// Native descriptors are looked at this often while accelerated ones are busy or spun on.
 const KERNEL_LOOK_MICROS: u32 = 20;
+
+/// Makes a kernel call that may sleep, for which `held` counts its caller in: a thread that is cancelled within it drops `held`.
+fn asleep<T, R>(held: &T, call: impl FnOnce() -> R) -> R {
+    extern "C" fn give_back<T>(held: *mut core::ffi::c_void) {
+        // SAFETY: `asleep` names its own `held`, whose owner's frame ends here without running destructors.
+        unsafe { held.cast::<T>().drop_in_place() };
+    }
+    cancel::sleep_holding(held, give_back::<T>, call)
+}
 
 /// A point in time until which a call may wait.
 #[derive(Clone, Copy)]

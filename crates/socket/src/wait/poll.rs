@@ -1,9 +1,9 @@
 //! `poll` and `ppoll`.
-use super::{Deadline, KERNEL_LOOK_MICROS, hot, ready};
+use super::{Deadline, KERNEL_LOOK_MICROS, asleep, hot, ready};
 use crate::connection::Connection;
 use crate::{Ending, spin, table};
 use std::time::Duration;
-use vmmc_os::{Errno, PollFd, abi, cancel, kernel};
+use vmmc_os::{Errno, PollFd, abi, kernel};
 use vmmc_sync::AtomicU32;
 
 const READABLE: i16 = abi::POLLIN | abi::POLLRDNORM;
@@ -95,20 +95,42 @@ fn set_readable(entry: &mut PollFd, readable: bool) {
     entry.revents = entry.revents & !READABLE | if readable { entry.events & READABLE } else { 0 };
 }
 
+/// A wait that is about to sleep on descriptors, until dropped.
+struct Asleep {
+    /// Whether it counts as a sleeper on each of the descriptors, and the sets among them.
+    fds: *const PollFd,
+    count: usize,
+    sets: Vec<hot::Armed>,
+}
+
+impl Asleep {
+    fn begin(fds: &[PollFd]) -> Self {
+        readers(fds).for_each(Connection::begin_sleep);
+        Self { fds: fds.as_ptr(), count: fds.len(), sets: Vec::new() }
+    }
+}
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        // SAFETY: the array is the caller's of `sleep`, which outlives this, and the kernel does not write to it any more.
+        readers(unsafe { core::slice::from_raw_parts(self.fds, self.count) }).for_each(Connection::end_sleep);
+    }
+}
+
+/// The connections that are waited on for something to read.
+fn readers(fds: &[PollFd]) -> impl Iterator<Item = &'static Connection> {
+    fds.iter().filter(|entry| entry.events & READABLE != 0).filter_map(|entry| table::lookup(entry.fd))
+}
+
 /// Arms everything that is ours and sleeps in the kernel; 0 if there was news or time ran out.
-fn sleep(
-    kernel: KernelWait,
-    fds: &mut [PollFd],
-    deadline: Deadline,
-    sigmask: Option<u64>,
-) -> Result<usize, Errno> {
+fn sleep(kernel: KernelWait, fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result<usize, Errno> {
+    let mut held = Asleep::begin(fds);
     let mut news = false;
-    let mut sets = Vec::new();
     for entry in fds.iter().filter(|entry| entry.events & READABLE != 0) {
         news |= on_ring(entry).is_some_and(|connection| ready::arm(connection, entry.fd));
-        sets.extend(nested(entry).map(hot::arm));
+        held.sets.extend(nested(entry).map(hot::arm));
     }
-    news |= sets.iter().any(|armed| armed.news);
+    news |= held.sets.iter().any(|armed| armed.news);
     let timeout = if news { Some(Duration::ZERO) } else { deadline.left() };
-    cancel::sleep(|| kernel(fds, timeout, sigmask))
+    asleep(&held, || kernel(fds, timeout, sigmask))
 }

@@ -68,6 +68,11 @@ fn arm_or_announce(connection: &'static Connection, fd: i32) {
     }
 }
 
+/// Whether a call sleeps in the kernel on the socket.
+pub(crate) fn is_slept_on(connection: &Connection, _fd: i32) -> bool {
+    connection.sleepers.load(Ordering::SeqCst) > 0
+}
+
 /// The socket is closed.
 pub(crate) fn forget(fd: i32) {
     if let Some(word) = table::watchers(fd) {
