@@ -38,7 +38,7 @@ static void with_poll(int fd)
 	while (progress.sent < TOTAL || progress.got < TOTAL) {
 		struct pollfd entry = { .fd = fd };
 		entry.events = (progress.sent < TOTAL ? POLLOUT : 0) | (progress.got < TOTAL ? POLLIN : 0);
-		if (MUST(poll(&entry, 1, 3000)) == 0)
+		if (MUST(poll(&entry, 1, 30000)) == 0)
 			die("stuck: sent %d got %d", (int)progress.sent, (int)progress.got);
 		if (entry.revents & POLLOUT)
 			put_some(fd, &progress);

@@ -119,7 +119,7 @@ void warm_client(int fd)
 			usleep(1000);
 	}
 	call_runner();
-	uint64_t deadline = now_ms() + 5000;
+	uint64_t deadline = now_ms() + 30000;
 	while (!runner_is_done(deadline)) {
 		exchange(fd, 'w');
 		usleep(1000);
@@ -240,7 +240,7 @@ static bool run_case(const struct test_case *cases, int number, bool separate)
 	int status[2];
 	for (int end = 0; end < 2; end++)
 		ends[end] = start_end(cases, number, end, separate, memory);
-	bool in_time = supervise(ends, status, (limit ? atoi(limit) : 8) * 1000);
+	bool in_time = supervise(ends, status, (limit ? atoi(limit) : 60) * 1000);
 	printf("== %s\n", cases[number].name);
 	for (int end = 0; end < 2; end++)
 		print_end(end, status[end]);

@@ -11,7 +11,7 @@
  * Environment:
  *   VMMC_TEST_HOOK=DIR   at the end of the first warm-up of each case the client writes DIR/ready.N (two pids: server,
  *                        client) and keeps exchanging bytes until DIR/go.N exists, so that the runner can look at both.
- *   VMMC_TEST_LIMIT=S    seconds that one case may take (default 8).
+ *   VMMC_TEST_LIMIT=S    seconds that one case may take (default 60).
  */
 #ifndef COMMON_H
 #define COMMON_H

@@ -28,7 +28,7 @@ static unsigned wait_epoll(struct waiter *waiter, unsigned wanted)
 	struct epoll_event event = { .events = wanted | (waiter->how == ONE_SHOT ? EPOLLONESHOT : 0) };
 	if (waiter->how != EDGE)
 		MUST(epoll_ctl(waiter->set, EPOLL_CTL_MOD, waiter->fd, &event));
-	int count = MUST(epoll_wait(waiter->set, &event, 1, 3000));
+	int count = MUST(epoll_wait(waiter->set, &event, 1, 30000));
 	return count ? event.events : 0;
 }
 
@@ -38,8 +38,8 @@ static unsigned wait_select(struct waiter *waiter, unsigned wanted)
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	FD_SET(waiter->fd, wanted == POLLIN ? &in : &out);
-	struct timeval limit = { 3, 0 };
-	struct timespec precise = { 3, 0 };
+	struct timeval limit = { 30, 0 };
+	struct timespec precise = { 30, 0 };
 	MUST(waiter->how == SELECT ? select(waiter->fd + 1, &in, &out, NULL, &limit) :
 				     pselect(waiter->fd + 1, &in, &out, NULL, &precise, NULL));
 	return (FD_ISSET(waiter->fd, &in) ? POLLIN : 0) | (FD_ISSET(waiter->fd, &out) ? POLLOUT : 0);
@@ -48,8 +48,8 @@ static unsigned wait_select(struct waiter *waiter, unsigned wanted)
 static unsigned wait_poll(struct waiter *waiter, unsigned wanted)
 {
 	struct pollfd entry = { .fd = waiter->fd, .events = wanted };
-	struct timespec precise = { 3, 0 };
-	MUST(waiter->how == POLL ? poll(&entry, 1, 3000) : ppoll(&entry, 1, &precise, NULL));
+	struct timespec precise = { 30, 0 };
+	MUST(waiter->how == POLL ? poll(&entry, 1, 30000) : ppoll(&entry, 1, &precise, NULL));
 	return entry.revents;
 }
 

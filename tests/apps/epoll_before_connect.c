@@ -23,7 +23,7 @@ static void server(int unused)
 	post(PORT_PLACE, port);
 	int set = MUST(epoll_create1(0));
 	change(set, EPOLL_CTL_ADD, listener, EPOLLIN);
-	say_wait("listener", set, 3000);
+	say_wait("listener", set, 30000);
 	int fd = MUST(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET);
 	warm_server(fd);
@@ -31,7 +31,7 @@ static void server(int unused)
 	meet();
 	for (int round = 0; round < 5; round++) {
 		char byte;
-		say_wait("server", set, 3000);
+		say_wait("server", set, 30000);
 		recv_all(fd, &byte, 1);
 		send_all(fd, &byte, 1);
 	}
@@ -67,7 +67,7 @@ static void exchange_rounds(int fd, int set)
 		sleep_ms(round);
 		send_all(fd, "x", 1);
 		change(set, EPOLL_CTL_MOD, fd, EPOLLIN);
-		say_wait("client", set, 3000);
+		say_wait("client", set, 30000);
 		recv_all(fd, &byte, 1);
 	}
 }
@@ -77,7 +77,7 @@ static void level_client(int unused)
 	(void)unused;
 	int set = MUST(epoll_create1(0));
 	int fd = start_connect(set, EPOLLIN | EPOLLOUT);
-	say_wait("connected", set, 3000);
+	say_wait("connected", set, 30000);
 	say_error(fd);
 	exchange_rounds(fd, set);
 }
@@ -88,7 +88,7 @@ static void edge_client(int unused)
 	int set = MUST(epoll_create1(0));
 	int fd = start_connect(set, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 	MUST(wait_for(fd, POLLOUT) ? 0 : -1);
-	say_wait("connected", set, 3000);
+	say_wait("connected", set, 30000);
 	say_error(fd);
 	exchange_rounds(fd, set);
 }
@@ -106,7 +106,7 @@ static void refused_client(int unused)
 	(void)unused;
 	int set = MUST(epoll_create1(0));
 	int fd = start_connect(set, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
-	say_wait("refused", set, 3000);
+	say_wait("refused", set, 30000);
 	say_error(fd);
 	say_error(fd);
 	char byte;

@@ -22,7 +22,7 @@ static void closed_server(int fd)
 {
 	int set = set_with(fd);
 	meet();
-	say_wait("open", set, 3000);
+	say_wait("open", set, 30000);
 	MUST(close(fd));
 	say_wait("closed", set, 20);
 	int other = MUST(dup(set));
@@ -56,11 +56,11 @@ static void again_server(int fd)
 	say_wait("the new connection is not in the set", set, 20);
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 6 };
 	say_result("add", epoll_ctl(set, EPOLL_CTL_ADD, fresh, &event));
-	say_wait("now it is", set, 3000);
+	say_wait("now it is", set, 30000);
 	expect_text(fresh, "fresh");
 	warm_server(fresh);
 	meet();
-	say_wait("accelerated or not", set, 3000);
+	say_wait("accelerated or not", set, 30000);
 }
 
 static void again_client(int fd)
@@ -82,7 +82,7 @@ static void duplicate_server(int fd)
 	int twin = MUST(dup(fd));
 	MUST(close(fd));
 	meet();
-	say_wait("a duplicate is open", set, 3000);
+	say_wait("a duplicate is open", set, 30000);
 	expect_text(twin, "data");
 	say_wait("drained", set, 10);
 	MUST(close(twin));
@@ -95,7 +95,7 @@ static void replaced_server(int fd)
 	int set = set_with(fd), ends[2];
 	MUST(pipe(ends));
 	meet();
-	say_wait("open", set, 3000);
+	say_wait("open", set, 30000);
 	MUST(dup2(ends[0], fd));
 	say_wait("replaced by dup2", set, 10);
 	MUST(write(ends[1], "x", 1));

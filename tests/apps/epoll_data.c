@@ -6,7 +6,7 @@
 static void say_all(const char *what, int set, uint64_t expected)
 {
 	struct epoll_event events[8];
-	int count = MUST(epoll_wait(set, events, 8, 3000));
+	int count = MUST(epoll_wait(set, events, 8, 30000));
 	int equal = 0;
 	for (int i = 0; i < count; i++)
 		equal += events[i].data.u64 == expected;

@@ -24,15 +24,15 @@ static void arrivals_server(int fd)
 	say_wait("nothing yet", set, 0);
 	meet();
 	meet();
-	say_wait("first arrival", set, 3000);
+	say_wait("first arrival", set, 30000);
 	say_wait("no second report", set, 30);
 	meet();
-	say_wait("second arrival, nothing read yet", set, 3000);
+	say_wait("second arrival, nothing read yet", set, 30000);
 	say_wait("no second report", set, 30);
 	say_result("recv of a part", recv(fd, buffer, 4, 0));
 	say_wait("no report for what is left", set, 30);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN);
-	say_wait("modified: looked at anew", set, 3000);
+	say_wait("modified: looked at anew", set, 30000);
 	say_result("recv of the rest", recv(fd, buffer, 60, MSG_DONTWAIT));
 	say_result("recv of nothing", recv(fd, buffer, 60, MSG_DONTWAIT));
 	say_wait("drained", set, 30);
@@ -60,12 +60,12 @@ static void room_server(int fd)
 	int set = MUST(epoll_create1(0));
 	char buffer[64];
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT);
-	say_wait("room", set, 3000);
+	say_wait("room", set, 30000);
 	say_wait("room is reported once", set, 30);
 	send_text(fd, "a small message fills nothing");
 	say_wait("nor again after a small send", set, 30);
 	meet();
-	say_wait("an arrival", set, 3000);
+	say_wait("an arrival", set, 30000);
 	say_result("recv", recv(fd, buffer, 60, MSG_DONTWAIT));
 	say_wait("drained", set, 30);
 }
@@ -89,7 +89,7 @@ static void bursts_server(int fd)
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN);
 	post(0, 1);
 	while (got < 400000) {
-		if (MUST(epoll_wait(set, &event, 1, 3000)) == 0)
+		if (MUST(epoll_wait(set, &event, 1, 30000)) == 0)
 			die("lost edge at %d", (int)got);
 		int now;
 		while ((now = recv(fd, buffer, sizeof buffer, 0)) > 0) {
@@ -127,13 +127,13 @@ static void end_server(int fd)
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP);
 	meet();
 	meet();
-	say_wait("data and end", set, 3000);
+	say_wait("data and end", set, 30000);
 	say_wait("said once", set, 30);
 	say_result("recv", recv(fd, buffer, 60, MSG_DONTWAIT));
 	say_result("recv at the end", recv(fd, buffer, 60, MSG_DONTWAIT));
 	say_wait("not said again", set, 30);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLRDHUP);
-	say_wait("modified: said anew", set, 3000);
+	say_wait("modified: said anew", set, 30000);
 }
 
 static void end_client(int fd)

@@ -39,7 +39,7 @@ static void server(int fd)
 		threads[i] = start_thread(wait_on_set, (void *)i);
 	for (int round = 0; round < 20; round++) {
 		meet();
-		uint64_t limit = now_ms() + 2000;
+		uint64_t limit = now_ms() + 20000;
 		while (!woken && now_ms() < limit)
 			usleep(100);
 		if (!woken)

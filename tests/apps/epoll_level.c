@@ -29,10 +29,10 @@ static void drained_server(int fd)
 	say_wait("nothing yet", set, 0);
 	meet();
 	meet();
-	say_wait("ten bytes", set, 3000);
-	say_wait("again", set, 3000);
+	say_wait("ten bytes", set, 30000);
+	say_wait("again", set, 30000);
 	take(fd, 4);
-	say_wait("six left", set, 3000);
+	say_wait("six left", set, 30000);
 	take(fd, 60);
 	say_wait("drained", set, 0);
 	say_wait("drained, 30 ms", set, 30);
@@ -57,20 +57,20 @@ static void modified_server(int fd)
 {
 	int set = MUST(epoll_create1(0));
 	change(set, EPOLL_CTL_ADD, fd, EPOLLOUT);
-	say_wait("room", set, 3000);
+	say_wait("room", set, 30000);
 	meet();
 	MUST(wait_for(fd, POLLIN) ? 0 : -1);
-	say_wait("room, data not asked for", set, 3000);
+	say_wait("room, data not asked for", set, 30000);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLOUT);
-	say_wait("both", set, 3000);
+	say_wait("both", set, 30000);
 	change(set, EPOLL_CTL_MOD, fd, 0);
 	say_wait("neither", set, 10);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN);
-	say_wait("data", set, 3000);
+	say_wait("data", set, 30000);
 	change(set, EPOLL_CTL_DEL, fd, 0);
 	say_wait("removed", set, 10);
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP);
-	say_wait("added with data waiting", set, 3000);
+	say_wait("added with data waiting", set, 30000);
 	take(fd, 60);
 	say_wait("drained", set, 10);
 }
@@ -106,11 +106,11 @@ static void late_server(int fd)
 	meet();
 	MUST(wait_for(fd, POLLIN) ? 0 : -1);
 	pthread_t thread = start_thread(add_late, &fd);
-	say_wait("added while waiting", late_set, 3000);
+	say_wait("added while waiting", late_set, 30000);
 	pthread_join(thread, NULL);
 	take(fd, 60);
 	thread = start_thread(modify_late, &fd);
-	say_wait("modified while waiting", late_set, 3000);
+	say_wait("modified while waiting", late_set, 30000);
 	pthread_join(thread, NULL);
 }
 
@@ -123,7 +123,7 @@ static void many_rounds_server(int fd)
 	bool right = true;
 	while (got < 20000) {
 		uint8_t buffer[100];
-		if (MUST(epoll_wait(set, &event, 1, 3000)) == 0)
+		if (MUST(epoll_wait(set, &event, 1, 30000)) == 0)
 			die("lost wake-up at %d", (int)got);
 		int now = MUST(recv(fd, buffer, 1 + got % sizeof buffer, MSG_DONTWAIT));
 		right = right && matches(buffer, now, 3, got);

@@ -40,13 +40,13 @@ static void level_server(int fd)
 	say_poll("poll on inner, nothing yet", inner, 0);
 	say_select("select on inner, nothing yet", inner, 10);
 	meet();
-	say_wait("outer", outer, 3000);
-	say_wait("outer again", outer, 3000);
-	say_wait("inner", inner, 3000);
-	say_poll("poll on inner", inner, 3000);
-	say_poll("poll on outer", outer, 3000);
-	say_select("select on inner", inner, 3000);
-	say_select("select on outer", outer, 3000);
+	say_wait("outer", outer, 30000);
+	say_wait("outer again", outer, 30000);
+	say_wait("inner", inner, 30000);
+	say_poll("poll on inner", inner, 30000);
+	say_poll("poll on outer", outer, 30000);
+	say_select("select on inner", inner, 30000);
+	say_select("select on outer", outer, 30000);
 	recv_all(fd, buffer, 5);
 	say_wait("drained, inner", inner, 0);
 	say_wait("drained, outer", outer, 20);
@@ -58,7 +58,7 @@ static void level_server(int fd)
 	say_poll("poll on outer, while asleep", outer, -1);
 	recv_all(fd, buffer, 5);
 	meet();
-	say_select("select on inner, while asleep", inner, 3000);
+	say_select("select on inner, while asleep", inner, 30000);
 }
 
 static void client(int fd)
@@ -75,17 +75,17 @@ static void edge_server(int fd)
 	int inner = set_with(fd, EPOLLIN), outer = set_with(inner, EPOLLIN | EPOLLET);
 	char buffer[16];
 	meet();
-	say_wait("outer", outer, 3000);
+	say_wait("outer", outer, 30000);
 	say_wait("outer again", outer, 20);
-	say_wait("inner", inner, 3000);
+	say_wait("inner", inner, 30000);
 	recv_all(fd, buffer, 5);
 	say_wait("inner, drained", inner, 0);
 	meet();
-	say_wait("outer, while asleep", outer, 3000);
+	say_wait("outer, while asleep", outer, 30000);
 	recv_all(fd, buffer, 5);
 	say_wait("inner, drained", inner, 0);
 	meet();
-	say_wait("outer, while asleep", outer, 3000);
+	say_wait("outer, while asleep", outer, 30000);
 	recv_all(fd, buffer, 5);
 	meet();
 }

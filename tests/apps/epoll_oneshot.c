@@ -22,12 +22,12 @@ static void reports(int fd, unsigned edge)
 	char buffer[64];
 	change(set, EPOLL_CTL_ADD, fd, EPOLLIN | edge);
 	meet();
-	say_wait("first arrival", set, 3000);
+	say_wait("first arrival", set, 30000);
 	say_wait("silence", set, 30);
 	meet();
 	say_wait("second arrival: silence", set, 30);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN | edge);
-	say_wait("armed again", set, 3000);
+	say_wait("armed again", set, 30000);
 	say_result("recv", recv(fd, buffer, 60, MSG_DONTWAIT));
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN | edge);
 	say_wait("armed, nothing there", set, 30);
@@ -36,9 +36,9 @@ static void reports(int fd, unsigned edge)
 	meet();
 	say_wait("even the end is not said", set, 30);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLRDHUP | edge);
-	say_wait("armed: data and end", set, 3000);
+	say_wait("armed: data and end", set, 30000);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLOUT | edge);
-	say_wait("room", set, 3000);
+	say_wait("room", set, 30000);
 	say_wait("said once", set, 10);
 }
 

@@ -69,7 +69,7 @@ static void edge_client(int fd)
 	for (uint64_t sent = 0; sent < TOTAL;) {
 		ssize_t now = send(fd, block + sent % PIECE, next_piece(sent), 0);
 		if (now < 0 && errno == EAGAIN) {
-			if (MUST(epoll_wait(set, &event, 1, 4000)) == 0)
+			if (MUST(epoll_wait(set, &event, 1, 40000)) == 0)
 				die("lost edge at %llu", (unsigned long long)sent);
 			continue;
 		}

@@ -108,10 +108,10 @@ static void asleep(int fd, bool poll_it)
 	event.events = 0;
 	meet();
 	if (poll_it) {
-		say_result("poll", poll(&entry, 1, 3000));
+		say_result("poll", poll(&entry, 1, 30000));
 		say_events("woken", entry.revents, ALL);
 	} else {
-		say_result("epoll_wait", epoll_wait(set, &event, 1, 3000));
+		say_result("epoll_wait", epoll_wait(set, &event, 1, 30000));
 		say_events("woken", event.events, ALL);
 	}
 	meet();

@@ -64,7 +64,7 @@ static void each_call(int fd, int flags)
 		interrupted_call = call;
 		meet();
 		pthread_t helper = interrupt_in(40);
-		long result = perform(call, fd, 3000);
+		long result = perform(call, fd, 30000);
 		say_result(names[call], result);
 		say("signals: %d", (int)signals_counted);
 		pthread_join(helper, NULL);

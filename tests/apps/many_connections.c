@@ -27,7 +27,7 @@ static int find_by_poll(bool *ready)
 	struct pollfd entries[CONNECTIONS];
 	for (int i = 0; i < CONNECTIONS; i++)
 		entries[i] = (struct pollfd){ .fd = sockets[i], .events = POLLIN };
-	int count = MUST(poll(entries, CONNECTIONS, 3000));
+	int count = MUST(poll(entries, CONNECTIONS, 30000));
 	for (int i = 0; i < CONNECTIONS; i++)
 		ready[i] = entries[i].revents != 0;
 	return count;
@@ -42,7 +42,7 @@ static int find_by_select(bool *ready)
 		FD_SET(sockets[i], &in);
 		highest = sockets[i] > highest ? sockets[i] : highest;
 	}
-	struct timeval limit = { 3, 0 };
+	struct timeval limit = { 30, 0 };
 	int count = MUST(select(highest + 1, &in, NULL, NULL, &limit));
 	for (int i = 0; i < CONNECTIONS; i++)
 		ready[i] = FD_ISSET(sockets[i], &in);
@@ -52,7 +52,7 @@ static int find_by_select(bool *ready)
 static int find_by_epoll(bool *ready, int room)
 {
 	struct epoll_event events[CONNECTIONS];
-	int count = MUST(epoll_wait(set, events, room, 3000));
+	int count = MUST(epoll_wait(set, events, room, 30000));
 	for (int i = 0; i < count; i++)
 		ready[events[i].data.u32] = true;
 	return count;

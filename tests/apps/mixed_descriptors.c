@@ -70,7 +70,7 @@ static unsigned ready_by_epoll(enum how how, int set)
 	struct epoll_event events[MEMBERS];
 	unsigned ready = 0;
 	/* With room for one event only, each member must still get its turn. */
-	int count = MUST(epoll_wait(set, events, how == SMALL ? 1 : MEMBERS, 3000));
+	int count = MUST(epoll_wait(set, events, how == SMALL ? 1 : MEMBERS, 30000));
 	for (int i = 0; i < count; i++)
 		ready |= 1u << events[i].data.u32;
 	return ready;
@@ -85,7 +85,7 @@ static unsigned ready_by_select(void)
 		FD_SET(members[i], &in);
 		highest = members[i] > highest ? members[i] : highest;
 	}
-	struct timeval limit = { 3, 0 };
+	struct timeval limit = { 30, 0 };
 	MUST(select(highest + 1, &in, NULL, NULL, &limit));
 	unsigned ready = 0;
 	for (int i = 0; i < MEMBERS; i++)
@@ -98,7 +98,7 @@ static unsigned ready_by_poll(void)
 	struct pollfd entries[MEMBERS];
 	for (int i = 0; i < MEMBERS; i++)
 		entries[i] = (struct pollfd){ .fd = members[i], .events = POLLIN };
-	MUST(poll(entries, MEMBERS, 3000));
+	MUST(poll(entries, MEMBERS, 30000));
 	unsigned ready = 0;
 	for (int i = 0; i < MEMBERS; i++)
 		ready |= entries[i].revents ? 1u << i : 0;
@@ -131,7 +131,7 @@ static void wait_for_all(enum how how, int fd)
 	open_members(fd);
 	int set = set_of_members(how);
 	pthread_t feeder = start_thread(feed_local, NULL);
-	uint64_t limit = now_ms() + 5000;
+	uint64_t limit = now_ms() + 30000;
 	while (!all_served(served) && now_ms() < limit) {
 		unsigned ready = how >= LEVEL  ? ready_by_epoll(how, set) :
 				 how == SELECT ? ready_by_select() :

@@ -54,7 +54,7 @@ static void fill_and_wait(enum how how, int fd)
 	say_whether("room when full", has_room(how, fd, set, 30));
 	say_whether("the peer is still readable for us", recv(fd, &byte, 1, MSG_PEEK) == 1);
 	post(1, total);
-	say_whether("room after the peer has read", has_room(how, fd, set, 3000));
+	say_whether("room after the peer has read", has_room(how, fd, set, 30000));
 	meet();
 	if (how != EDGE)
 		say_whether("room at the end", has_room(how, fd, set, 1000));

@@ -57,10 +57,10 @@ static void server(int fd)
 		say_call("mask opens", call, perform(call, fd, &open_mask, 2000));
 		meet();
 		post(call + 1, getpid());
-		say_call("signal while asleep", call, perform(call, fd, &open_mask, 3000));
+		say_call("signal while asleep", call, perform(call, fd, &open_mask, 30000));
 		post(5 + call, 1);
 		meet();
-		say_call("data while asleep", call, perform(call, fd, &blocked, 3000));
+		say_call("data while asleep", call, perform(call, fd, &blocked, 30000));
 		recv_all(fd, buffer, 4);
 	}
 }

@@ -17,7 +17,7 @@ static void wait_in(enum call call, int fd, int set)
 	char byte;
 	struct pollfd entry = { .fd = fd, .events = POLLIN };
 	struct epoll_event event;
-	struct timeval limit = { 4, 0 };
+	struct timeval limit = { 40, 0 };
 	fd_set in;
 	FD_ZERO(&in);
 	FD_SET(fd, &in);
@@ -25,9 +25,9 @@ static void wait_in(enum call call, int fd, int set)
 	switch (call) {
 	case RECV: break;
 	case PEEK: result = recv(fd, &byte, 1, MSG_PEEK); break;
-	case POLL: result = poll(&entry, 1, 4000); break;
+	case POLL: result = poll(&entry, 1, 40000); break;
 	case SELECT: result = select(fd + 1, &in, NULL, NULL, &limit); break;
-	default: result = epoll_wait(set, &event, 1, 4000);
+	default: result = epoll_wait(set, &event, 1, 40000);
 	}
 	if (result != 1)
 		die("a lost wake-up (%d): %ld", call, result);

@@ -19,7 +19,7 @@ static void say_elapsed(uint64_t start, int milliseconds)
 {
 	uint64_t elapsed = now_ms() - start;
 	say_whether("not early", (int)elapsed + 1 >= milliseconds);
-	say_whether("not very late", (int)elapsed < milliseconds + 1500);
+	say_whether("not very late", (int)elapsed < milliseconds + 10000);
 }
 
 static void receive_server(int fd)
@@ -37,7 +37,7 @@ static void receive_server(int fd)
 						       recvmsg(fd, &message, MSG_PEEK));
 		say_elapsed(start, 120);
 	}
-	limit(fd, SO_RCVTIMEO, 3000);
+	limit(fd, SO_RCVTIMEO, 30000);
 	meet();
 	say_result("data comes in time", recv(fd, buffer, 4, 0));
 	say_result("MSG_DONTWAIT", recv(fd, buffer, 4, MSG_DONTWAIT));
@@ -75,7 +75,7 @@ static void send_server(int fd)
 	say_result("full", sent);
 	say_elapsed(start, 150);
 	post(0, total);
-	limit(fd, SO_SNDTIMEO, 3000);
+	limit(fd, SO_SNDTIMEO, 30000);
 	send_text(fd, "there is room again");
 }
 

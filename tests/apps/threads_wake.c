@@ -15,7 +15,7 @@ static void *sleep_in_poll(void *unused)
 {
 	(void)unused;
 	struct pollfd entry = { .fd = the_socket, .events = POLLIN | POLLRDHUP };
-	say_result("sleeper in poll", poll(&entry, 1, 3000));
+	say_result("sleeper in poll", poll(&entry, 1, 30000));
 	say_events("sleeper", entry.revents, POLLIN | POLLHUP | POLLRDHUP | POLLERR | POLLNVAL);
 	return NULL;
 }

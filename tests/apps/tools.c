@@ -207,7 +207,7 @@ uint64_t now_ms(void)
 
 bool wait_for(int fd, short events)
 {
-	uint64_t deadline = now_ms() + 3000;
+	uint64_t deadline = now_ms() + 30000;
 	struct pollfd entry = { .fd = fd, .events = events };
 	while (now_ms() < deadline) {
 		if (poll(&entry, 1, 100) > 0 && (entry.revents & events) == events)

@@ -16,9 +16,9 @@ use crate::compare::kernel_road_only;
 use crate::{Ends, Finished, Launch, Stage};
 
 /// How long one run of a program may take.
-const RUN_LIMIT: Duration = Duration::from_secs(60);
-/// How long a warm-up may take to be seen on the VMMC road. The program itself waits for 5 s.
-const WARM_LIMIT: Duration = Duration::from_secs(4);
+const RUN_LIMIT: Duration = Duration::from_secs(300);
+/// How long a warm-up may take to be seen on the VMMC road. The program itself waits for 30 s.
+const WARM_LIMIT: Duration = Duration::from_secs(25);
 /// How often we look.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Words that a transcript never holds unless a program, or the kernel, is broken.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Program;
 
 /// How long a server may take to listen.
-const LISTEN_LIMIT: Duration = Duration::from_secs(20);
+const LISTEN_LIMIT: Duration = Duration::from_secs(120);
 
 /// A port of 127.0.0.1 that nobody listens on.
 ///

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long a program may take if nothing else was said.
-const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
+const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
 /// How often we look whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How much of a log a failure shows.
@@ -215,7 +215,7 @@ impl Program {
     /// If it does not.
     pub fn terminate(mut self) {
         signal("TERM", &[self.pid()]);
-        self.deadline = Instant::now() + Duration::from_secs(20);
+        self.deadline = Instant::now() + DEFAULT_LIMIT;
         let _ = self.finish();
     }
 

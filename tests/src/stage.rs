@@ -21,7 +21,7 @@ use crate::{Ends, Launch, Moved, Program, find};
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// How long the broker may take to listen.
-const BROKER_LIMIT: Duration = Duration::from_secs(10);
+const BROKER_LIMIT: Duration = Duration::from_secs(60);
 
 /// A scenario's surroundings. On failure its directory stays and its name is printed.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ const ATTACKS: u64 = 300;
 const MILLISECONDS: u64 = 11_000;
 const PAIR_LIMIT: Duration = Duration::from_millis(600);
 /// How long the victim may take to be done with all that was done to it.
-const RECOVER_LIMIT: Duration = Duration::from_secs(10);
+const RECOVER_LIMIT: Duration = Duration::from_secs(60);
 
 const WORDS: [usize; 18] = [
     layout::TAIL,
@@ -130,7 +130,7 @@ impl Hostile {
 fn greet(port: u16, is_load: bool) -> std::io::Result<(TcpStream, u64)> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(RECOVER_LIMIT))?;
     stream.write_all(&u64::MAX.to_le_bytes())?;
     stream.read_exact(&mut [0; 8][..if is_load { 0 } else { 8 }])?;
     for _ in 0..4 {
@@ -236,7 +236,7 @@ fn seed() -> u64 {
 fn drive(stage: &Stage, port: &str, milliseconds: u64, seed: u64) -> Program {
     let (count, milliseconds, seed) = (HEALTHY.to_string(), milliseconds.to_string(), seed.to_string());
     let words = [LOAD, "drive", port, &count, &milliseconds, &seed];
-    stage.client(&words).limit(Duration::from_secs(60)).start()
+    stage.client(&words).limit(Duration::from_secs(300)).start()
 }
 
 /// The victim of a siege.
@@ -292,11 +292,11 @@ fn a_hostile_peer_hurts_only_its_own_connection() {
     let stage = Stage::new("hostile", Ends::Both, None);
     let port = net::free_port();
     let text = port.to_string();
-    let program = stage.server(&[LOAD, "serve", &text]).limit(Duration::from_secs(120)).start();
+    let program = stage.server(&[LOAD, "serve", &text]).limit(Duration::from_secs(300)).start();
     let mut victim = Victim { program, port, is_load: true };
     net::await_listener(&mut victim.program, port);
     let healthy = drive(&stage, &text, MILLISECONDS, seed);
-    stage.await_both_ways(Duration::from_secs(10));
+    stage.await_both_ways(RECOVER_LIMIT);
     let (outcomes, reasons) = siege(&stage, &mut victim, Duration::from_millis(MILLISECONDS - 2000), seed);
     println!("{outcomes:?}; reasons {reasons:?}");
     let healthy = healthy.finish();
@@ -330,7 +330,7 @@ fn event_loops_go_on() {
         let stage = Stage::new("hostile", Ends::Both, None);
         let port = net::free_port();
         let words = ["python3", server, mode, &port.to_string(), "-", "-"];
-        let program = stage.server(&words).limit(Duration::from_secs(60)).start();
+        let program = stage.server(&words).limit(Duration::from_secs(300)).start();
         let mut victim = Victim { program, port, is_load: false };
         net::await_listener(&mut victim.program, port);
         let (outcomes, _) = siege(&stage, &mut victim, Duration::from_secs(2), seed);

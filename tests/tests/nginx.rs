@@ -51,7 +51,9 @@ fn certificate(stage: &Stage) -> String {
 
 /// wrk for a second: no error of any kind.
 fn wrk(stage: &Stage, nginx: &Nginx) {
-    let report = stage.client(&["wrk", "-t", "2", "-c", "32", "-d", "1", &format!("{}/small", nginx.url)]).run();
+    let report = stage
+        .client(&["wrk", "-t", "2", "-c", "32", "-d", "1", "--timeout", "60s", &format!("{}/small", nginx.url)])
+        .run();
     assert!(report.contains("Requests/sec") && !report.contains("errors") && !report.contains("Non-2xx"), "{report}");
 }
 

@@ -13,7 +13,9 @@ use vmmc_tests::{Ends, Program, Stage, net};
 /// How long connections are made, for each setting.
 const SECONDS: u64 = 5;
 /// How long the last connections may take after that; the program says so itself when one stands still.
-const LAST_LIMIT: Duration = Duration::from_secs(60);
+const LAST_LIMIT: Duration = Duration::from_secs(300);
+/// How often the runs with VMMC are made anew if no look from outside came while a connection was on the VMMC road.
+const PLAYS_MAX: u64 = 3;
 /// Words by which the program complains.
 const COMPLAINTS: [&str; 2] = ["WRONG", "STALLED"];
 
@@ -36,15 +38,20 @@ fn built() -> String {
     output.to_string_lossy().into_owned()
 }
 
-/// What can be seen of both ends from outside.
-fn inquest(stage: &Stage, server: &Program, client: &Program) -> String {
-    let mut said = stage.status().describe();
-    for program in [server, client] {
-        for pid in program.family() {
-            let mut gdb = Command::new("timeout");
-            gdb.args(["20", "gdb", "-batch", "-ex", "thread apply all bt 14", "-p", &pid.to_string()]);
-            let output = gdb.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-            said.push_str(&format!("=== process {pid}\n{}\n", output.unwrap_or_default()));
+/// What can be seen of both ends from outside, if there is a gdb; what complained first.
+fn inquest(stage: &Stage, server: &Program, client: &Program, complaint: &str) -> String {
+    let mut said = format!("{}\n", stage.status().describe());
+    let is_named = |pid: &u32| complaint.contains(&format!(" pid {pid} "));
+    let mut family: Vec<u32> = [server, client].iter().flat_map(|program| program.family()).collect();
+    family.sort_by_key(|pid| !is_named(pid));
+    for pid in family {
+        let mut gdb = Command::new("timeout");
+        gdb.args(["20", "gdb", "-batch", "-ex", "thread apply all bt 30", "-p", &pid.to_string()]);
+        let output = gdb.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        // Of a process that has ended and that nobody has waited for, gdb has nothing to say.
+        let stacks = output.unwrap_or_default();
+        if stacks.contains("#0") {
+            said.push_str(&format!("=== process {pid}\n{stacks}\n"));
         }
     }
     said
@@ -69,7 +76,7 @@ fn under(ends: Ends, spin: Option<&str>, lanes: u64, seconds: u64, seed: u64) ->
         let said = format!("{}{}", server.output(), client.output());
         let wrong = COMPLAINTS.iter().any(|complaint| said.contains(complaint));
         if wrong || began.elapsed() > limit || !server.is_alive() {
-            panic!("{name}, seed {seed}:\n{said}\n{}", inquest(&stage, &server, &client));
+            panic!("{name}, seed {seed}:\n{said}\n{}", inquest(&stage, &server, &client, &said));
         }
         sleep(Duration::from_millis(50));
     }
@@ -86,12 +93,15 @@ fn every_byte_arrives() {
     if std::env::var("VMMC_TEST_ROADS").is_ok_and(|roads| roads == "kernel") {
         return;
     }
-    // A look from outside can miss every connection of a short run with many forks, but not of all four.
-    let mut moved = 0;
-    for (turn, spin) in ["auto", "off"].into_iter().enumerate() {
-        for lanes in [2, 16] {
-            moved += u32::from(under(Ends::Both, Some(spin), lanes, seconds.div_ceil(2), seed + turn as u64));
+    // A look from outside can miss every connection of a short run with many forks, but not of all four, or else not again.
+    let is_seen = (0..PLAYS_MAX).any(|play| {
+        let mut moved = 0;
+        for (turn, spin) in (2 * play..).zip(["auto", "off"]) {
+            for lanes in [2, 16] {
+                moved += u32::from(under(Ends::Both, Some(spin), lanes, seconds.div_ceil(2), seed + turn));
+            }
         }
-    }
-    assert!(moved > 0, "nothing moved over VMMC both ways");
+        moved > 0
+    });
+    assert!(is_seen, "nothing moved over VMMC both ways");
 }
