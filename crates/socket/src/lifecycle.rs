@@ -199,3 +199,12 @@ pub fn is_internal(fd: i32) -> bool {
 pub fn is_tracked(fd: i32) -> bool {
     table::lookup(fd).is_some()
 }
+
+/// Calls `visit` for every TCP socket in the table.
+pub fn each_tracked(mut visit: impl FnMut(i32)) {
+    table::each_in(0, u32::MAX, |fd, entry| {
+        if let table::Entry::Socket(_) = entry {
+            visit(fd);
+        }
+    });
+}

@@ -2,7 +2,6 @@
 
 use crate::answer::{SOCKET_ERROR, asked, fail};
 use crate::arguments::{Pieces, bytes, bytes_mut, number};
-use crate::messages;
 use crate::real::real;
 use core::ffi::c_void;
 use std::io::{IoSlice, IoSliceMut};
@@ -75,9 +74,7 @@ fn sent(socket: SOCKET, pieces: &[IoSlice<'_>]) -> Option<i32> {
 fn received(socket: SOCKET, pieces: &mut [IoSliceMut<'_>], flags: i32) -> Option<i32> {
     let asked_for = |theirs, ours| if flags & theirs != 0 { ours } else { 0 };
     let flags = asked_for(MSG_PEEK, abi::MSG_PEEK) | asked_for(MSG_WAITALL, abi::MSG_WAITALL);
-    let result = asked(|| room::recv(number(socket), pieces, flags));
-    messages::after_receive(socket);
-    result
+    asked(|| room::recv(number(socket), pieces, flags))
 }
 
 /// A receive of no bytes waits until there is one, or an end or an error.

@@ -41,7 +41,6 @@ preceded! {
         socket: SOCKET, message: *const c_void, flags: u32, sent: *mut u32, overlapped: *mut c_void,
         completion: *const c_void,
     ) -> i32 = -1;
-    WinSock2 fn WSAEventSelect(socket: SOCKET, event: HANDLE, events: i32) -> i32 = -1;
     Kernel fn ReadFile(file: HANDLE, buf: *mut c_void, len: u32, done: *mut u32, overlapped: *mut c_void) -> i32 = 0;
     Kernel fn ReadFileEx(
         file: HANDLE, buf: *mut c_void, len: u32, overlapped: *mut c_void, completion: *const c_void,

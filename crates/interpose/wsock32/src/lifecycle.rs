@@ -2,7 +2,7 @@
 
 use crate::answer::{SOCKET_ERROR, asked, error, told};
 use crate::arguments::number;
-use crate::messages;
+use crate::notices;
 use crate::real::real;
 use core::ffi::c_void;
 use vmmc_os::abi;
@@ -154,7 +154,7 @@ fn accepted(listener: SOCKET, socket: SOCKET) -> SOCKET {
         let flags = if is_nonblocking(number(listener)) { abi::SOCK_NONBLOCK } else { 0 };
         told(|| {
             room::accepted(number(listener), number(socket), flags);
-            messages::inherited(listener, socket);
+            notices::inherited(listener, socket);
         });
     }
     socket
@@ -178,7 +178,7 @@ pub(crate) unsafe extern "system" fn WSAAccept(
 
 /// Before the system closes a socket.
 pub(crate) fn closing(socket: SOCKET) -> Option<i32> {
-    messages::forget(socket);
+    notices::forget(socket);
     asked(|| room::before_close(number(socket)))
 }
 

@@ -5,7 +5,7 @@
 
 use crate::real::{Library, Symbol, real};
 use crate::options::first;
-use crate::{data, extensions, lifecycle, messages, modules, options, process, redirect, wait};
+use crate::{data, extensions, lifecycle, modules, notices, options, process, redirect, wait};
 use core::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
 use windows_sys::Win32::Foundation::HMODULE;
@@ -44,8 +44,8 @@ static REDIRECTIONS: &[Redirection] = redirections! {
     options { getsockopt, setsockopt, ioctlsocket, WSAIoctl }
     first { getsockopt, setsockopt }
     wait { select, WSAPoll }
-    messages { WSAAsyncSelect }
-    extensions { TransmitFile, WSASendMsg, WSAEventSelect, ReadFile, ReadFileEx, WriteFile, WriteFileEx }
+    notices { WSAAsyncSelect, WSAEventSelect, WSAEnumNetworkEvents }
+    extensions { TransmitFile, WSASendMsg, ReadFile, ReadFileEx, WriteFile, WriteFileEx }
     process { WSAStartup, WSACleanup, ExitProcess, CreateProcessA, CreateProcessW }
     redirect { GetProcAddress, LoadLibraryA, LoadLibraryW, LoadLibraryExA, LoadLibraryExW }
 };

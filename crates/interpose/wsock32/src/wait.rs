@@ -96,13 +96,29 @@ unsafe fn selected(given: [*mut FD_SET; 3], time: *const TIMEVAL) -> Option<i32>
     for (set, events) in sets.iter().zip(EVENTS) {
         entries.extend(set.sockets.iter().map(|socket| PollFd { fd: number(*socket), events, revents: 0 }));
     }
+    merge(&mut entries);
     let result = asked(|| room::select(&mut entries, limit))?;
     if result < 0 {
         return Some(result);
     }
-    let mut found = entries.iter().map(|entry| entry.revents != 0);
-    let ready: u32 = sets.iter_mut().map(|set| set.keep(|_| found.next().unwrap_or(false))).sum();
+    let mut ready = 0;
+    for (set, events) in sets.iter_mut().zip(EVENTS) {
+        ready += set.keep(|socket| {
+            let at = entries.binary_search_by_key(&number(socket), |entry| entry.fd).ok();
+            at.and_then(|at| entries.get(at)).is_some_and(|entry| entry.revents & events != 0)
+        });
+    }
     i32::try_from(ready).ok()
+}
+
+/// One entry a socket, in the order of their numbers.
+fn merge(entries: &mut Vec<PollFd>) {
+    entries.sort_unstable_by_key(|entry| entry.fd);
+    entries.dedup_by(|next, first| {
+        let same = next.fd == first.fd;
+        first.events |= if same { next.events } else { 0 };
+        same
+    });
 }
 
 pub(crate) unsafe extern "system" fn WSAPoll(fds: *mut WSAPOLLFD, count: u32, milliseconds: i32) -> i32 {
