@@ -4,7 +4,7 @@ use crate::connection::{Connection, kind, phase};
 use core::sync::atomic::AtomicBool;
 use vmmc_os::{descriptor, kernel, memory, process};
 use vmmc_protocol::record::{Header, MAGIC, RECORD_SIZE, VERSION};
-use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
+use vmmc_sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Most connections of one process; a sparse file, so it costs what is used.
 pub(crate) const RECORDS_MAX: usize = {
@@ -17,6 +17,7 @@ pub(crate) const DESCRIPTOR_LEAST: i32 = 1 << 12;
 
 static ADDRESS: AtomicUsize = AtomicUsize::new(0);
 static OWNER: AtomicU64 = AtomicU64::new(0);
+static MEMORY: AtomicU32 = AtomicU32::new(u32::MAX);
 static FREE: AtomicUsize = AtomicUsize::new(0);
 /// Records in use from which on those that children gave back are looked for.
 static GATHER_AT: AtomicUsize = AtomicUsize::new(GATHER_LEAST);
@@ -43,6 +44,7 @@ impl Drop for Short {
 pub(crate) fn forget_after_fork() {
     BUSY.store(false, Ordering::Relaxed);
     ADDRESS.store(0, Ordering::Relaxed);
+    MEMORY.store(u32::MAX, Ordering::Relaxed);
     FREE.store(0, Ordering::Relaxed);
     GATHER_AT.store(GATHER_LEAST, Ordering::Relaxed);
 }
@@ -55,6 +57,11 @@ pub(crate) fn header() -> Option<&'static Header> {
     (address != 0).then(|| unsafe { &*(address as *const Header) })
 }
 
+/// The memory file that the table stands in.
+pub(crate) fn memory() -> Option<i32> {
+    i32::try_from(MEMORY.load(Ordering::Acquire)).ok()
+}
+
 fn map() -> Option<usize> {
     let len = RECORD_SIZE * (RECORDS_MAX + 1);
     let fd = memory::create_sealed(c"vmmc-sockets", len).ok()?;
@@ -65,6 +72,7 @@ fn map() -> Option<usize> {
     };
     crate::table::set_internal(fd);
     ADDRESS.store(address, Ordering::Release);
+    MEMORY.store(fd as u32, Ordering::Release);
     OWNER.store(u64::from(process::id()), Ordering::Relaxed);
     let header = header()?;
     header.version.store(VERSION, Ordering::Relaxed);

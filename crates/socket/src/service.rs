@@ -8,7 +8,7 @@ use std::time::Duration;
 use vmmc_os::{Errno, bell, clock, descriptor, kernel, process, watch::Watch};
 use vmmc_protocol::{
     Reason,
-    client::{Client, Event},
+    client::{Client, Event, start_broker},
     message::Side,
     runtime_dir::RuntimeDir,
 };
@@ -21,6 +21,9 @@ const TICK: Duration = Duration::from_millis(4);
 const TICKS_AFTER_ACTIVITY: u32 = 25;
 /// A broker that did not answer is tried again after this long.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// A broker that this process has started is tried so often, so soon again.
+const TRIES_SOON: u32 = 40;
+const SOON: Duration = Duration::from_millis(50);
 /// Closed links are looked through this often.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Marks the second side of a link in a connection's slot word.
@@ -156,6 +159,8 @@ struct Service {
     last_sweep: Duration,
     /// An offer could not be handed over: try again soon.
     unsent: bool,
+    /// Since the last broker went: `None` if none was started, else how many tries are to follow each other soon.
+    soon: Option<u32>,
     ticks_left: u32,
 }
 
@@ -174,7 +179,8 @@ impl Service {
     fn new() -> Option<Box<Self>> {
         let watch = Watch::new(WAKE_FD.load(Ordering::Acquire) as i32, own).ok()?;
         let (chunks, last_sweep) = (Chunks::new(), Duration::ZERO);
-        let service = Self { watch, client: None, chunks, last_try: None, last_sweep, unsent: false, ticks_left: 0 };
+        let service =
+            Self { watch, client: None, chunks, last_try: None, last_sweep, unsent: false, soon: None, ticks_left: 0 };
         Some(Box::new(service))
     }
 
@@ -191,7 +197,7 @@ impl Service {
         }
         let timeout = match (self.ticks_left, self.unsent || self.chunks.any_closed()) {
             (0, false) => None,
-            (0, true) => Some(RECONNECT),
+            (0, true) => Some(self.pause()),
             _ => Some(TICK),
         };
         let woken = self.watch.wait(timeout);
@@ -218,12 +224,17 @@ impl Service {
         }
     }
 
+    /// How long after a broker did not answer it is tried again.
+    fn pause(&self) -> Duration {
+        if self.soon.is_some_and(|left| left > 0) { SOON } else { RECONNECT }
+    }
+
     fn connect(&mut self) -> bool {
         if self.client.is_some() {
             return true;
         }
         let now = clock::monotonic();
-        if self.last_try.is_some_and(|last| now.saturating_sub(last) < RECONNECT) {
+        if self.last_try.is_some_and(|last| now.saturating_sub(last) < self.pause()) {
             return false;
         }
         self.last_try = Some(now);
@@ -231,7 +242,20 @@ impl Service {
         if let Some(header) = arena::header() {
             header.broker.store(if client.is_some() { 1 } else { 2 }, Ordering::Relaxed);
         }
-        let Some(client) = client else { return false };
+        let Some(client) = client else {
+            // Where a broker is a guest's to start, it answers a moment later.
+            self.soon = Some(match self.soon {
+                None => u32::from(start_broker()) * TRIES_SOON,
+                Some(left) => left.saturating_sub(1),
+            });
+            return false;
+        };
+        self.soon = None;
+        if vmmc_os::channel::HIDES_MEMORY
+            && let Some(table) = arena::memory()
+        {
+            client.hand_table(table).unwrap_or_default();
+        }
         let fd = own(client.into_raw());
         let client = Client::from_raw(fd);
         self.watch.broker(client.fd());

@@ -30,6 +30,8 @@ const EVENTS_MAX: usize = 256;
 
 /// Longest path of a place that leaves room for the socket's name in a socket address (108 bytes with the final zero).
 pub const PLACE_MAX: usize = 107 - 1 - SOCKET.len();
+/// Whether no process can find another's memory files unless it is given them.
+pub const HIDES_MEMORY: bool = false;
 /// What a user's own place begins with if nobody says where; the user's number follows.
 pub const PLACE_DEFAULT: &str = "/tmp/vmmc-";
 

@@ -27,6 +27,8 @@ pub use super::listener::{Listener, Waiter};
 
 /// Longest name of a place, in bytes.
 pub const PLACE_MAX: usize = 260;
+/// Whether no process can find another's memory files unless it is given them.
+pub const HIDES_MEMORY: bool = true;
 /// What a user's own place begins with if nobody says where; the user's number follows.
 pub const PLACE_DEFAULT: &str = "user-";
 
