@@ -26,10 +26,13 @@ pub(super) fn texts(plan: &Plan) -> [(&'static str, String); 3] {
 }
 
 fn lib(plan: &Plan) -> String {
+    // The module of what is intercepted, which the wrapper's author supplies.
+    let supplied = plan.module.strip_prefix("crate::").and_then(|path| path.split("::").next());
+    let module = supplied.map(|name| format!("mod {name};\n")).unwrap_or_default();
     format!(
-        "//! A wrapper of {}: every export of the original, passed on.\n\
+        "//! A wrapper of {}: every export of the original, under its own name and ordinal.\n\
          #![no_std]\n\n\
-         mod stubs;\nmod table;\n\n\
+         {module}mod stubs;\nmod table;\n\n\
          #[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! {{\n    loop {{}}\n}}\n",
         plan.library
     )

@@ -31,7 +31,7 @@ pub(super) fn text(plan: &Plan) -> String {
     let system: Vec<(usize, &Entry)> = chosen(Fate::System).collect();
     let mut text = heading(plan, !intercepted.is_empty(), !system.is_empty());
     if !intercepted.is_empty() {
-        text += INTERCEPT;
+        text += &INTERCEPT.replace("MODULE", &plan.module);
         text += &list("intercept", intercepted.iter().map(|entry| call(entry)));
         text += &list("check", intercepted.iter().filter_map(|entry| signature(entry)));
     }
@@ -54,9 +54,6 @@ fn heading(plan: &Plan, intercepts: bool, asks_the_system: bool) -> String {
     if asks_the_system {
         text += "use core::ffi::{CStr, c_char, c_void};\nuse core::ptr::NonNull;\nuse core::{iter, ptr};\n";
         text += "\nuse super::table::{EXPORTS, LIBRARY};\n";
-    }
-    if intercepts {
-        text += &format!("\nuse {} as calls;\n", plan.module);
     }
     if intercepts || asks_the_system { text + SYMBOL } else { text }
 }

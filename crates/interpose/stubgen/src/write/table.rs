@@ -51,7 +51,7 @@ pub(super) fn text(plan: &Plan) -> String {
 }
 
 fn row(entry: &Entry) -> String {
-    let name = entry.export.name.as_ref().map_or("None".to_owned(), |name| format!("Some(c{name:?})"));
+    let name = entry.export.name.as_ref().map_or_else(|| "None".to_owned(), |name| format!("Some(c{name:?})"));
     let fate = match &entry.fate {
         Fate::Intercept => "Intercept".to_owned(),
         Fate::Forward(target) => format!("Forward({target:?})"),
