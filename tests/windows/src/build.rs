@@ -13,8 +13,6 @@ use crate::wine;
 /// The compilers of 64-bit programs.
 const C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 const CPP_COMPILER: &str = "x86_64-w64-mingw32-g++";
-/// Headers of Unix that some programs ask for, on top of WinSock's.
-const COMPATIBLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compat");
 
 /// Programs are built one after the other; each takes all processors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -28,6 +26,8 @@ pub struct Build {
     pub sources: Vec<PathBuf>,
     /// Where headers are looked for.
     pub include: Vec<PathBuf>,
+    /// Where headers are looked for that the compiler itself has not.
+    pub include_after: Vec<PathBuf>,
     /// Further words for the compiler.
     pub flags: &'static [&'static str],
     /// Further words for the linker, before the sockets' libraries; a file that was linked before is named by its path.
@@ -64,9 +64,7 @@ impl Build {
     fn key(&self) -> String {
         let mut hasher = DefaultHasher::new();
         format!("{self:?}").hash(&mut hasher);
-        let ours = self.sources.iter().filter(|source| source.starts_with(env!("CARGO_MANIFEST_DIR")));
-        let headers = [Path::new(COMPATIBLE).join("sockets.h")];
-        ours.chain(&headers).for_each(|file| fs::read(file).expect("a source").hash(&mut hasher));
+        self.sources.iter().for_each(|file| fs::read(file).expect("a source").hash(&mut hasher));
         format!("{}-{:016x}", self.file, hasher.finish())
     }
 
@@ -96,7 +94,10 @@ impl Build {
         for include in &self.include {
             compiler.arg("-I").arg(include);
         }
-        succeed(compiler.arg("-idirafter").arg(COMPATIBLE).arg(source).arg("-o").arg(object));
+        for include in &self.include_after {
+            compiler.arg("-idirafter").arg(include);
+        }
+        succeed(compiler.arg(source).arg("-o").arg(object));
     }
 }
 

@@ -8,7 +8,8 @@ use vmmc_tests::Ends;
 use crate::Stage;
 
 /// Only what needs no DLL is to be run.
-pub(crate) fn kernel_road_only() -> bool {
+#[must_use]
+pub fn kernel_road_only() -> bool {
     std::env::var("VMMC_TEST_ROADS").is_ok_and(|roads| roads == "kernel")
 }
 

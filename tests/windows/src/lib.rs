@@ -8,6 +8,7 @@
 
 mod build;
 mod compare;
+pub mod conformance;
 mod namespace;
 pub mod programs;
 mod source;
@@ -15,7 +16,7 @@ mod stage;
 mod wine;
 
 pub use build::{Build, Linked};
-pub use compare::compare;
+pub use compare::{compare, kernel_road_only};
 pub use source::Source;
 pub use stage::Stage;
 pub use vmmc_tests::{Ends, Finished, Launch, Program};

@@ -42,6 +42,9 @@ const LUASOCKET: Source = Source {
     parts: &[],
 };
 
+/// What a program for Unix takes from its headers, on top of WinSock 1.1.
+const COMPATIBLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compat");
+
 fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -54,9 +57,10 @@ pub fn netpipe() -> Linked {
         file: "nptcp.exe",
         sources: vec![source.join("netpipe.c"), source.join("tcp.c")],
         include: vec![source],
+        include_after: vec![COMPATIBLE.into()],
         flags: &["-DTCP"],
-        link: Vec::new(),
         sockets: &["-lwsock32"],
+        ..Build::default()
     }
     .make()
 }
@@ -73,6 +77,7 @@ pub fn civetweb() -> Linked {
         flags: &["-DNO_SSL", "-DNO_CGI", "-DNDEBUG"],
         link: owned(&["-lpthread"]),
         sockets: WSOCK32_FIRST,
+        ..Build::default()
     }
     .make()
 }
@@ -86,8 +91,8 @@ pub fn rinetd() -> Linked {
         sources: files(&source, ".c"),
         include: vec![source],
         flags: &["-DPACKAGE_VERSION=\"0.73\"", "-DHAVE_ERRNO_H"],
-        link: Vec::new(),
         sockets: WSOCK32_FIRST,
+        ..Build::default()
     }
     .make()
 }
@@ -106,7 +111,7 @@ pub fn lua() -> Lua {
     language.retain(|file| !["lua.c", "luac.c", "print.c"].iter().any(|name| file.ends_with(name)));
     let build = |file, sources, include: &[&Path], flags, link| {
         let include = include.iter().map(|path| path.to_path_buf()).collect();
-        Build { file, sources, include, flags, link, sockets: WSOCK32_FIRST }.make()
+        Build { file, sources, include, flags, link, sockets: WSOCK32_FIRST, ..Build::default() }.make()
     };
     let core = build("lua51.dll", language, &[&lua], &["-DLUA_BUILD_AS_DLL"], Vec::new());
     let with_core = || vec![core.to_string_lossy().into_owned()];

@@ -1,0 +1,70 @@
+//! Wine's own tests of the sockets interface, with the DLL and without: the same checks fail, or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use vmmc_tests_windows::{Ends, Stage, conformance, kernel_road_only};
+
+/// How long one function may take: `test_send` sends 2 million messages.
+const LIMIT: Duration = Duration::from_secs(180);
+/// Some of Wine's checks depend on time; what differs is looked at again so often.
+const RUNS_MAX: u32 = 3;
+/// Functions that are not run, with their reasons.
+const EXCLUSIONS: &str = include_str!("../conformance/exclusions.txt");
+
+/// What a test function found: how it ended, and the lines of Wine's source whose checks failed.
+type Outcome = BTreeSet<String>;
+
+#[test]
+fn the_same_checks_fail_with_the_dll_as_without() {
+    let suite = conformance::suite();
+    let excluded: BTreeMap<&str, &str> =
+        EXCLUSIONS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(": ")).collect();
+    let unknown: Vec<_> = excluded.keys().filter(|name| !suite.functions.iter().any(|known| known == *name)).collect();
+    assert!(unknown.is_empty(), "these are excluded, but Wine has no such tests: {unknown:?}");
+    let mut run: Vec<String> = suite.functions.clone();
+    run.retain(|name| !excluded.contains_key(name.as_str()));
+    let mut plain = outcomes(Ends::Neither, &suite, &run);
+    let failing = plain.values().filter(|outcome| !outcome.is_empty()).count();
+    println!("conformance: {} functions, {} left out, {failing} fail without the DLL", run.len(), excluded.len());
+    if kernel_road_only() {
+        return;
+    }
+    let mut with = outcomes(Ends::Both, &suite, &run);
+    for _ in 1..RUNS_MAX {
+        run.retain(|name| plain[name] != with[name]);
+        if !run.is_empty() {
+            println!("conformance: looking again at {run:?}");
+            plain.extend(outcomes(Ends::Neither, &suite, &run));
+            with.extend(outcomes(Ends::Both, &suite, &run));
+        }
+    }
+    run.retain(|name| plain[name] != with[name]);
+    let differences = run.iter().map(|name| format!("{name}:\n  {:?}\n  {:?}\n", plain[name], with[name]));
+    assert!(run.is_empty(), "these differ, without the DLL and with it:\n{}", differences.collect::<String>());
+}
+
+/// Runs functions one after the other.
+fn outcomes(ends: Ends, suite: &conformance::Suite, functions: &[String]) -> BTreeMap<String, Outcome> {
+    let stage = Stage::new("conformance", ends, &[&suite.program]);
+    let outcomes = functions.iter().map(|name| (name.clone(), outcome(&stage, name))).collect();
+    stage.check_loaded();
+    outcomes
+}
+
+fn outcome(stage: &Stage, function: &str) -> Outcome {
+    let finished = stage.client(&["conformance.exe", function]).limit(LIMIT).finish();
+    let said = format!("{}\n{}", finished.stdout, finished.stderr);
+    let complaints = ["Test failed", "Test succeeded inside todo block", "unhandled exception"];
+    let lines = said.lines().filter(|line| complaints.iter().any(|complaint| line.contains(complaint)));
+    let mut outcome: Outcome = lines.map(place).collect();
+    if !said.contains(" tests executed") {
+        outcome.insert(format!("did not come to its end: {}", finished.status));
+    }
+    outcome
+}
+
+/// `sock.c:123`: the message behind it holds handles and times.
+fn place(line: &str) -> String {
+    line.split(": ").next().unwrap_or(line).to_owned()
+}
