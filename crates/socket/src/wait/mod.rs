@@ -15,7 +15,7 @@ mod select;
 #[cfg(target_os = "linux")]
 mod set;
 #[cfg(windows)]
-mod watched;
+pub(crate) mod watched;
 
 #[cfg(target_os = "linux")]
 pub use {epoll::epoll_wait, registration::epoll_ctl, registration::epoll_made, select::select};
