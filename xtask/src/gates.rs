@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::command::{self, cargo};
 use crate::tally::{Failure, Listener, Tally, summary};
-use crate::{machine, tidy};
+use crate::{machine, tidy, windows};
 
 /// One gate.
 struct Gate {
@@ -24,6 +24,11 @@ const GATES: &[Gate] = &[
     Gate { name: "unit", what: "unit, property and conformance tests of every crate", run: unit },
     Gate { name: "loom", what: "model checking of ring, arming and switching", run: loom },
     Gate { name: "calls", what: "manifest of calls = glibc's symbols = the library's exports", run: calls },
+    Gate {
+        name: "exports",
+        what: "wrappers of Windows DLLs, and our wsock32.dll against the real table",
+        run: exports,
+    },
     Gate { name: "behaviour", what: "small C programs, on both roads, against the kernel", run: behaviour },
     Gate {
         name: "programs",
@@ -36,6 +41,7 @@ const GATES: &[Gate] = &[
 const CALLS: &[&str] = &["vmmc-calls", "vmmc-preload"];
 const WHOLE: &str = "vmmc-tests";
 const WINDOWS: &str = "vmmc-tests-windows";
+const STUBGEN: &str = "vmmc-stubgen";
 
 /// Minutes after which a gate has hung.
 const GATE_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -102,7 +108,7 @@ fn all_or_nothing(arguments: &[&str]) -> Result<Tally> {
 }
 
 fn unit() -> Result<Tally> {
-    let excluded = CALLS.iter().chain([&WHOLE, &WINDOWS]).flat_map(|name| ["--exclude", name]);
+    let excluded = CALLS.iter().chain([&WHOLE, &WINDOWS, &STUBGEN]).flat_map(|name| ["--exclude", name]);
     let arguments: Vec<&str> =
         ["test", "--quiet", "--no-fail-fast", "--workspace"].into_iter().chain(excluded).collect();
     Ok(cargo_test(&arguments, &[]))
@@ -125,6 +131,22 @@ fn calls() -> Result<Tally> {
     let packages = CALLS.iter().flat_map(|name| ["-p", name]);
     let arguments: Vec<&str> = ["test", "--quiet", "--no-fail-fast", "--release"].into_iter().chain(packages).collect();
     Ok(cargo_test(&arguments, &[]))
+}
+
+/// The generator's own tests, and then the exports of what is built with it, ordinal by ordinal.
+fn exports() -> Result<Tally> {
+    machine::setup_windows()?;
+    let mut tally = cargo_test(&["test", "--quiet", "--no-fail-fast", "-p", STUBGEN], &[]);
+    let table = "crates/interpose/stubgen/data/wsock32-exports.csv";
+    let wishes = ["--library", "wsock32.dll", "--wishes", "crates/interpose/wsock32/intercept.toml"];
+    for target in [windows::Target::X86_64, windows::Target::I686] {
+        let built = windows::build(target)?;
+        for dll in built.iter().filter_map(|file| file.to_str()).filter(|file| file.ends_with(".dll")) {
+            let check = ["run", "--quiet", "-p", STUBGEN, "--", "check", table, dll];
+            tally.add(all_or_nothing(&[&check[..], &wishes].concat())?);
+        }
+    }
+    Ok(tally)
 }
 
 fn behaviour() -> Result<Tally> {

@@ -12,6 +12,7 @@ const UNSAFE: &[&str] = &[
     "crates/base/sync/",
     "crates/vmmc/shm/",
     "crates/interpose/preload/",
+    "crates/interpose/wsock32/",
     "crates/socket/",
     // Numbers of descriptors become owned, and back.
     "crates/control/protocol/src/descriptor.rs",
