@@ -62,7 +62,7 @@ impl Chunks {
     /// Once a second while there are closed ones: unmaps those that have not been used for a while.
     pub(crate) fn sweep(&mut self) {
         let mut used = Vec::new();
-        pairing::each_paired(|connection| used.push(connection.link.load(vmmc_sync::Ordering::Relaxed)));
+        pairing::each_paired(|connection, _| used.push(connection.link.load(vmmc_sync::Ordering::Relaxed)));
         for chunk in self.0.iter_mut().filter(|chunk| chunk.closed) {
             chunk.sweeps_unused = if used.contains(&chunk.link) { 0 } else { chunk.sweeps_unused + 1 };
         }

@@ -39,11 +39,14 @@ fn weigh(connection: &'static Connection) {
     }
 }
 
-/// Whether a process other than this one holds the socket.
+/// Whether a process other than this one holds the socket; at an end of the process, whether it may.
 pub(crate) fn held_elsewhere(connection: &'static Connection) -> bool {
     // A dup by another thread must not be seen in the table and missed among the references.
     let _counting = crate::process::counting();
-    let references = connection.references.load(Ordering::Relaxed);
+    if crate::process::is_exiting() {
+        return true;
+    }
+    let references = connection.references.load(Ordering::Acquire);
     // The usual case, without a walk. Without a descriptor here the one reference is somebody else's: a child's, say, of a
     // parent that has closed the socket since it asked.
     if references == 1 && table::descriptor_of(connection).is_some() {
@@ -92,12 +95,12 @@ pub(crate) fn release(connection: &'static Connection) {
 }
 
 /// Calls `visit` for every paired connection that this process has a descriptor of.
-pub(crate) fn each_paired(mut visit: impl FnMut(&'static Connection)) {
-    table::each_in(0, u32::MAX, |_, entry| {
+pub(crate) fn each_paired(mut visit: impl FnMut(&'static Connection, i32)) {
+    table::each_in(0, u32::MAX, |fd, entry| {
         if let table::Entry::Socket(connection) = entry
             && connection.is_paired()
         {
-            visit(connection);
+            visit(connection, fd);
         }
     });
 }

@@ -142,8 +142,13 @@ fn move_inheritable_back() {
 
 /// Normal end (exit, _exit, quick_exit): the kernel is made to say FIN where it would have said FIN without us.
 pub fn before_exit() {
-    if is_guest() || EXITING.swap(1, Ordering::Relaxed) != 0 {
+    if is_guest() || EXITING.swap(1, Ordering::SeqCst) != 0 {
         return;
+    }
+    // The service thread goes on until the very end. Whether others hold a socket it asks under this lock: if it has asked
+    // before, the references were still there.
+    if !COUNTING.is_own() {
+        drop(counting());
     }
     outlive_exec();
     each_socket(|fd, connection| {

@@ -439,6 +439,16 @@ fn each_connection(mut visit: impl FnMut(&'static Connection, i32)) {
     });
 }
 
+/// The paired connections; none once this process's references have been given up, since another process may pair one of
+/// them then, in memory that is not mapped here.
+fn each_paired(mut visit: impl FnMut(&'static Connection, i32)) {
+    pairing::each_paired(|connection, fd| {
+        if !crate::process::is_exiting() {
+            visit(connection, fd);
+        }
+    });
+}
+
 /// Under one of its gates: whether the connection is what it was when the table was read, for close empties the entry and
 /// gives the slot back under the gates.
 fn is_still_at(connection: &'static Connection, fd: i32) -> bool {
@@ -447,10 +457,7 @@ fn is_still_at(connection: &'static Connection, fd: i32) -> bool {
 
 /// A peer has notified us: it asks for a stream back, has given bytes back, or found its ring unread and unarmed.
 fn answer_peers() {
-    each_connection(|connection, fd| {
-        if !connection.is_paired() {
-            return;
-        }
+    each_paired(|connection, fd| {
         let sender = connection.sender();
         if !sender.is_retracted() && !connection.send.owes_return() && !sender.must_ring() {
             return;
@@ -474,8 +481,8 @@ fn note_rescue() {
 /// waiter whose call we never saw is woken. `true`: some connection is still on the move.
 fn look_after_waiters() -> bool {
     let mut moving = false;
-    each_connection(|connection, fd| {
-        if !connection.is_paired() || connection.recv.road() != Road::Vmmc {
+    each_paired(|connection, fd| {
+        if connection.recv.road() != Road::Vmmc {
             return;
         }
         let receiver = connection.receiver();
@@ -505,9 +512,8 @@ fn look_after_waiters() -> bool {
             bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
         }
     });
-    each_connection(|connection, fd| {
-        if connection.is_paired()
-            && (connection.send.owes_return() || connection.sender().is_retracted())
+    each_paired(|connection, fd| {
+        if (connection.send.owes_return() || connection.sender().is_retracted())
             && let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd))
         {
             let _ = roads::settle_return(connection, fd, &connection.sender(), false);
