@@ -87,7 +87,8 @@ pub(crate) struct Connection {
     pub(crate) touched: AtomicU32,
     /// Next in the list of free records.
     pub(crate) next: AtomicU64,
-    /// Next in the service thread's queue, in which it stands while `queued` is 1: it may be freed and used again there.
+    /// Next in the queue of a service thread. `queued` says whose: a process's number, or 0. It may be freed and used again
+    /// while it stands there.
     pub(crate) next_asked: AtomicU64,
     pub(crate) queued: AtomicU32,
     pub(crate) send: SendState,

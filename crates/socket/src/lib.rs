@@ -18,6 +18,7 @@ mod lock;
 mod pairing;
 mod recv;
 mod roads;
+mod safety_net;
 mod send;
 #[cfg(target_os = "linux")]
 mod sendfile;

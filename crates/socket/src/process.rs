@@ -152,6 +152,7 @@ pub fn before_exit() {
     }
     outlive_exec();
     each_socket(|fd, connection| {
+        service::take_back(connection);
         if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             end::prepare_close(connection, fd);
         }

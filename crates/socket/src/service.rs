@@ -1,8 +1,7 @@
 //! The service thread: speaks with the broker, answers peers' notifications, and is the safety net for waiters that
 //! nobody saw. It exists only once there is something to pair, takes no signals, and is made anew after fork.
 use crate::connection::{Connection, phase};
-use crate::wait::hot;
-use crate::{address, arena, chunks::Chunks, pairing, roads, send, settings, table};
+use crate::{address, arena, chunks::Chunks, pairing, safety_net, settings, table};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
 use vmmc_os::{Errno, bell, clock, descriptor, kernel, process, watch::Watch};
@@ -12,7 +11,6 @@ use vmmc_protocol::{
     message::Side,
     runtime_dir::RuntimeDir,
 };
-use vmmc_stream::Road;
 use vmmc_sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// The safety net looks this often while anything is going on.
@@ -44,7 +42,12 @@ static LEFT: AtomicUsize = AtomicUsize::new(0);
 
 /// Asks the broker for `connection`, whose phase the caller has just set to ASKED. Never waits.
 pub(crate) fn ask(connection: &'static Connection) {
-    if connection.queued.swap(1, Ordering::AcqRel) == 1 {
+    let own = crate::process::id();
+    if let Err(other) = connection.queued.compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire) {
+        // In this process's queue it will be seen. Where another of the family asks as well, a later data call asks again.
+        if other != own {
+            not_asked(connection);
+        }
         return;
     }
     let address = core::ptr::from_ref(connection) as usize;
@@ -206,18 +209,18 @@ impl Service {
         }
         self.offer_asked();
         if woken.peer {
-            answer_peers();
+            safety_net::answer_peers();
         }
         if self.chunks.any_closed() && clock::monotonic().saturating_sub(self.last_sweep) >= SWEEP {
             self.chunks.sweep();
             self.last_sweep = clock::monotonic();
         }
         if !woken.any && self.ticks_left > 0 {
-            self.ticks_left = if look_after_waiters() { TICKS_AFTER_ACTIVITY } else { self.ticks_left - 1 };
+            self.ticks_left = if safety_net::look_after_waiters() { TICKS_AFTER_ACTIVITY } else { self.ticks_left - 1 };
             if self.ticks_left == 0 {
                 ACTIVE.store(false, Ordering::SeqCst);
                 // Whoever became active just before did not wake this thread: one more look sees what it did.
-                if look_after_waiters() {
+                if safety_net::look_after_waiters() {
                     active();
                 }
             }
@@ -296,7 +299,11 @@ impl Service {
             let connection = arena::at(address);
             address = connection.next_asked.load(Ordering::Relaxed) as usize;
             // Whoever asks from here on queues it again, or has its phase seen below.
-            connection.queued.swap(0, Ordering::AcqRel);
+            let own = crate::process::id();
+            if connection.queued.compare_exchange(own, 0, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                // This process ends and has taken back what it asked; the next one may stand in another process's queue.
+                break;
+            }
             if connected {
                 self.offer(connection);
             } else {
@@ -419,6 +426,12 @@ impl Service {
     }
 }
 
+/// This process ends: what it has asked for is not asked any more, so that others of its family can ask.
+pub(crate) fn take_back(connection: &Connection) {
+    not_asked(connection);
+    let _ = connection.queued.compare_exchange(crate::process::id(), 0, Ordering::AcqRel, Ordering::Relaxed);
+}
+
 /// The broker was not asked after all; more data calls will ask again.
 fn not_asked(connection: &Connection) {
     let _ = connection.phase.compare_exchange(phase::ASKED, phase::NONE, Ordering::Relaxed, Ordering::Relaxed);
@@ -437,88 +450,4 @@ fn each_connection(mut visit: impl FnMut(&'static Connection, i32)) {
             visit(connection, fd);
         }
     });
-}
-
-/// The paired connections; none once this process's references have been given up, since another process may pair one of
-/// them then, in memory that is not mapped here.
-fn each_paired(mut visit: impl FnMut(&'static Connection, i32)) {
-    pairing::each_paired(|connection, fd| {
-        if !crate::process::is_exiting() {
-            visit(connection, fd);
-        }
-    });
-}
-
-/// Under one of its gates: whether the connection is what it was when the table was read, for close empties the entry and
-/// gives the slot back under the gates.
-fn is_still_at(connection: &'static Connection, fd: i32) -> bool {
-    connection.is_paired() && table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection))
-}
-
-/// A peer has notified us: it asks for a stream back, has given bytes back, or found its ring unread and unarmed.
-fn answer_peers() {
-    each_paired(|connection, fd| {
-        let sender = connection.sender();
-        if !sender.is_retracted() && !connection.send.owes_return() && !sender.must_ring() {
-            return;
-        }
-        let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd)) else { return };
-        let _ = roads::settle_return(connection, fd, &sender, false);
-        if connection.send.road() == Road::Vmmc && sender.must_ring() && !sender.is_drained() {
-            crate::doorbell::ring(connection, fd, &sender);
-        }
-    });
-}
-
-/// A call of ours slept without a doorbell on its way: what the net is not for.
-fn note_rescue() {
-    if let Some(header) = arena::header() {
-        header.rescues.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// The safety net: connections that nobody has touched since the last look and that are not armed are armed, so that a
-/// waiter whose call we never saw is woken. `true`: some connection is still on the move.
-fn look_after_waiters() -> bool {
-    let mut moving = false;
-    each_paired(|connection, fd| {
-        if connection.recv.road() != Road::Vmmc {
-            return;
-        }
-        let receiver = connection.receiver();
-        let is_armed = connection.recv.is_armed();
-        // Armed is enough, unless what lies unread came before that, and no doorbell stands in the kernel's queue for it.
-        if is_armed && (!receiver.has_news() || receiver.is_rung()) {
-            return;
-        }
-        let mark = receiver.consumed() as u32;
-        if connection.touched.swap(mark, Ordering::Relaxed) != mark {
-            moving = true;
-            return;
-        }
-        let alone = connection.recv_gate.try_alone(crate::process::id());
-        let Some(_alone) = alone.filter(|_| is_still_at(connection, fd)) else {
-            moving = true;
-            return;
-        };
-        if hot::is_slept_on(connection, fd) {
-            note_rescue();
-        }
-        if !is_armed {
-            receiver.arm();
-        }
-        if receiver.has_news() {
-            // Data lies unread and nobody may be polling: the peer is asked for a doorbell that every waiter sees.
-            bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
-        }
-    });
-    each_paired(|connection, fd| {
-        if (connection.send.owes_return() || connection.sender().is_retracted())
-            && let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd))
-        {
-            let _ = roads::settle_return(connection, fd, &connection.sender(), false);
-            moving = true;
-        }
-    });
-    moving
 }

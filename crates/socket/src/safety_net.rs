@@ -1,0 +1,92 @@
+//! What the service thread does for connections in use: it answers peers' notifications, and is the safety net for waiters
+//! that nobody saw.
+use crate::connection::Connection;
+use crate::wait::hot;
+use crate::{arena, doorbell, pairing, roads, send, table};
+use vmmc_os::bell;
+use vmmc_stream::Road;
+use vmmc_sync::Ordering;
+
+/// The paired connections; none once this process's references have been given up, since another process may pair one of
+/// them then, in memory that is not mapped here.
+fn each_paired(mut visit: impl FnMut(&'static Connection, i32)) {
+    pairing::each_paired(|connection, fd| {
+        if !crate::process::is_exiting() {
+            visit(connection, fd);
+        }
+    });
+}
+
+/// Under one of its gates: whether the connection is what it was when the table was read, for close empties the entry and
+/// gives the slot back under the gates.
+fn is_still_at(connection: &'static Connection, fd: i32) -> bool {
+    connection.is_paired() && table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection))
+}
+
+/// A peer has notified us: it asks for a stream back, has given bytes back, or found its ring unread and unarmed.
+pub(crate) fn answer_peers() {
+    each_paired(|connection, fd| {
+        let sender = connection.sender();
+        if !sender.is_retracted() && !connection.send.owes_return() && !sender.must_ring() {
+            return;
+        }
+        let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd)) else { return };
+        let _ = roads::settle_return(connection, fd, &sender, false);
+        if connection.send.road() == Road::Vmmc && sender.must_ring() && !sender.is_drained() {
+            doorbell::ring(connection, fd, &sender);
+        }
+    });
+}
+
+/// A call of ours slept without a doorbell on its way: what the net is not for.
+fn note_rescue() {
+    if let Some(header) = arena::header() {
+        header.rescues.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The safety net: connections that nobody has touched since the last look and that are not armed are armed, so that a
+/// waiter whose call we never saw is woken. `true`: some connection is still on the move.
+pub(crate) fn look_after_waiters() -> bool {
+    let mut moving = false;
+    each_paired(|connection, fd| {
+        if connection.recv.road() != Road::Vmmc {
+            return;
+        }
+        let receiver = connection.receiver();
+        let is_armed = connection.recv.is_armed();
+        // Armed is enough, unless what lies unread came before that, and no doorbell stands in the kernel's queue for it.
+        if is_armed && (!receiver.has_news() || receiver.is_rung()) {
+            return;
+        }
+        let mark = receiver.consumed() as u32;
+        if connection.touched.swap(mark, Ordering::Relaxed) != mark {
+            moving = true;
+            return;
+        }
+        let alone = connection.recv_gate.try_alone(crate::process::id());
+        let Some(_alone) = alone.filter(|_| is_still_at(connection, fd)) else {
+            moving = true;
+            return;
+        };
+        if hot::is_slept_on(connection, fd) {
+            note_rescue();
+        }
+        if !is_armed {
+            receiver.arm();
+        }
+        if receiver.has_news() {
+            // Data lies unread and nobody may be polling: the peer is asked for a doorbell that every waiter sees.
+            bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
+        }
+    });
+    each_paired(|connection, fd| {
+        if (connection.send.owes_return() || connection.sender().is_retracted())
+            && let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd))
+        {
+            let _ = roads::settle_return(connection, fd, &connection.sender(), false);
+            moving = true;
+        }
+    });
+    moving
+}
