@@ -199,13 +199,14 @@ impl Program {
 
     /// Kills it and all of its children, at once and unasked (SIGKILL).
     pub fn kill(&mut self) {
-        let mut victims = family(self.pid());
-        victims.retain(|pid| *pid != self.pid());
+        // Of a process that has been waited for, the number may be another's by now.
         if self.is_alive() {
+            let mut victims = family(self.pid());
+            victims.retain(|pid| *pid != self.pid());
             let _ = self.child.kill();
             self.ended = self.child.wait().ok();
+            signal("KILL", &victims);
         }
-        signal("KILL", &victims);
     }
 
     /// Asks it to end (SIGTERM) and waits for that.
