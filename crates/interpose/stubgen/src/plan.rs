@@ -168,6 +168,8 @@ fn fate(export: &Export, wishes: &Wishes) -> Fate {
 fn check_names(exports: &[Export], wishes: &Wishes) -> Result<()> {
     let known: BTreeSet<&str> = exports.iter().filter_map(|export| export.name.as_deref()).collect();
     let mut seen = BTreeSet::new();
+    let unspeakable = wishes.intercept.iter().find(|name| !is_identifier(name));
+    ensure!(unspeakable.is_none(), "{} is no name of a Rust function", unspeakable.map_or("", String::as_str));
     for name in wishes.intercept.iter().chain(&wishes.system).chain(wishes.forward.keys()) {
         ensure!(known.contains(name.as_str()), "{name} is wished for, and the original does not export it");
         ensure!(seen.insert(name), "{name} is wished for twice");
@@ -176,7 +178,7 @@ fn check_names(exports: &[Export], wishes: &Wishes) -> Result<()> {
 }
 
 /// A name that Rust and assembly take as it is.
-pub(crate) fn is_identifier(name: &str) -> bool {
+fn is_identifier(name: &str) -> bool {
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
