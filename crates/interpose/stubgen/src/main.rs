@@ -1,6 +1,5 @@
 //! The command `stubgen`: reads arguments, calls the library, and says what came out.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -128,11 +127,11 @@ fn generate(wrapper: &Wrapper, output: &Path, package: bool) -> Result<ExitCode>
 
 fn check(wrapper: &Wrapper, built: &Path) -> Result<ExitCode> {
     let original = exports::read(&wrapper.original)?;
-    // Only who knows the wishes knows what the loader has to find elsewhere. Prototypes change no export.
+    // Only who knows the wishes knows what the loader has to find elsewhere.
     let (expected, forwarders) = match wrapper.wishes {
         None => (original, Forwarders::Ignore),
         Some(_) => {
-            let plan = Plan::new(&wrapper.library()?, original, &wrapper.wishes()?, BTreeMap::new())?;
+            let plan = Plan::new(&wrapper.library()?, original, &wrapper.wishes()?)?;
             (plan.exports(), Forwarders::Compare)
         }
     };

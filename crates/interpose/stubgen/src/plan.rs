@@ -90,40 +90,36 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads an original and the headers, and decides.
+    /// Reads an original, decides, and then reads what the headers say about its exports.
     ///
     /// # Errors
     /// If one of them cannot be read, or as [`Plan::new`] says.
     pub fn read(library: &str, original: &Path, wishes: &Wishes, mut headers: Headers) -> Result<Self> {
-        let exports = exports::read(original)?;
+        let mut plan = Self::new(library, exports::read(original)?, wishes)?;
         if headers.names.is_empty() {
             headers.names.push("windows.h".to_owned());
         }
-        let names: Vec<&str> = exports.iter().filter_map(|export| export.name.as_deref()).collect();
-        let prototypes = prototypes::read(&headers, &names)?;
-        Self::new(library, exports, wishes, prototypes)
+        let names: Vec<&str> = plan.entries.iter().filter_map(|entry| entry.export.name.as_deref()).collect();
+        let mut prototypes = prototypes::read(&headers, &names)?;
+        for entry in &mut plan.entries {
+            entry.prototype = entry.export.name.as_ref().and_then(|name| prototypes.remove(name));
+        }
+        Ok(plan)
     }
 
-    /// Decides for every export: what is wished first, then the original's own forwarder, then the system's DLL.
+    /// Decides for every export: what is wished first, then the original's own forwarder, then the system's DLL. Of
+    /// prototypes nothing is known yet; what is exported does not depend on them.
     ///
     /// # Errors
     /// If a wish names no export or two wishes name one; if what is intercepted has no place to be; if data, which no
     /// stub can stand for, has no forwarder.
-    pub fn new(
-        library: &str,
-        exports: Vec<Export>,
-        wishes: &Wishes,
-        mut prototypes: BTreeMap<String, Prototype>,
-    ) -> Result<Self> {
+    pub fn new(library: &str, exports: Vec<Export>, wishes: &Wishes) -> Result<Self> {
         check_names(&exports, wishes)?;
         let module = wishes.module.clone().unwrap_or_default();
         ensure!(wishes.intercept.is_empty() || !module.is_empty(), "`intercept` asks for a `module` to call");
-        let entries = exports.into_iter().map(|export| {
-            let fate = fate(&export, wishes);
-            let prototype = export.name.as_ref().and_then(|name| prototypes.remove(name));
-            Entry { export, fate, prototype }
-        });
-        let plan = Self { library: library.to_owned(), module, entries: entries.collect() };
+        let decide = |export: Export| Entry { fate: fate(&export, wishes), export, prototype: None };
+        let entries = exports.into_iter().map(decide).collect();
+        let plan = Self { library: library.to_owned(), module, entries };
         let data = plan.labels(|entry| entry.export.data && !matches!(entry.fate, Fate::Forward(_)));
         ensure!(data.is_empty(), "data and not functions; say under [forward] where they are: {}", data.join(", "));
         Ok(plan)
