@@ -14,7 +14,7 @@ use vmmc_tests::{Ends, Launch, Program};
 use crate::namespace::Namespace;
 use crate::wine;
 
-/// Scenarios measure and wait: one plays at a time in a test program.
+/// Without a network of its own, a stage has to have the machine's to itself.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The folder whose programs find the DLL beside them, and the one whose do not.
@@ -31,7 +31,7 @@ pub struct Stage {
     started: Cell<u32>,
     namespace: Option<Namespace>,
     directory: Option<TempDir>,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Stage {
@@ -42,10 +42,11 @@ impl Stage {
     /// If the machine or the build lacks something.
     #[must_use]
     pub fn new(name: &str, ends: Ends, programs: &[&Path]) -> Self {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let namespace = Namespace::new();
+        let alone = || ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = namespace.is_none().then(alone);
         let directory = tempfile::Builder::new().prefix(&format!("{name}-{ends:?}-")).tempdir_in(wine::room("stages"));
         let directory = Some(directory.expect("a directory for a stage"));
-        let namespace = Namespace::new();
         let stage = Self { ends, started: Cell::new(0), namespace, directory, _turn: turn };
         wine::new_prefix(&stage.path("prefix"));
         wine::start(&stage.path("prefix"), &stage.enter());
@@ -54,7 +55,8 @@ impl Stage {
             programs.iter().for_each(|program| stage.add(folder, program));
         }
         if ends != Ends::Neither {
-            PRODUCTS.iter().for_each(|file| stage.add(FOLDERS[0], &built().join(file)));
+            let files = PRODUCTS.map(|file| built().join(file));
+            files.iter().filter(|file| file.is_file()).for_each(|file| stage.add(FOLDERS[0], file));
         }
         stage
     }
@@ -179,11 +181,9 @@ impl Drop for Stage {
     fn drop(&mut self) {
         wine::end(&self.path("prefix"));
         self.namespace = None;
-        if let Some(directory) = self.directory.take() {
-            if panicking() {
-                let _ = fs::remove_dir_all(directory.path().join("prefix"));
-                eprintln!("what the programs wrote stays in {}", directory.keep().display());
-            }
+        if let Some(directory) = self.directory.take().filter(|_| panicking()) {
+            let _ = fs::remove_dir_all(directory.path().join("prefix"));
+            eprintln!("what the programs wrote stays in {}", directory.keep().display());
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use vmmc_tests::Launch;
 
@@ -14,6 +15,9 @@ pub(crate) const WINE: &str = "/usr/lib/wine/wine64";
 const WINE_SERVER: &str = "/usr/lib/wine/wineserver64";
 /// What Wine would ask a person about when it meets its first prefix: a .NET and an HTML engine of its own.
 const NO_ENGINES: &str = "mscoree,mshtml=";
+
+/// The prefix that is kept is made once.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A directory of this name for what the tests make and keep.
 pub(crate) fn room(name: &str) -> PathBuf {
@@ -34,6 +38,7 @@ pub(crate) fn new_prefix(prefix: &Path) {
 
 /// The prefix from which the others are made: 8 s the first time.
 fn kept_prefix() -> PathBuf {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = room("").join("prefix");
     if !kept.is_dir() {
         let fresh = room("").join("fresh-prefix");

@@ -27,5 +27,5 @@ fn ping_pong() {
 
 #[test]
 fn every_byte() {
-    compare("netpipe-integrity", &[&programs::netpipe()], |stage| both_ends(stage, &["-i"]));
+    compare("netpipe-integrity", &[&programs::netpipe()], |stage| both_ends(stage, &["-i", "-n", "20"]));
 }
