@@ -59,6 +59,41 @@ static void receive_client(int fd)
 	send_text(fd, "data");
 }
 
+/* Two threads wait; one of them is woken for nothing, and its limit does not begin anew. */
+enum { LIMIT = 1000, COMES_AFTER = 800 };
+
+static atomic_int received, late;
+
+static void *receive_one(void *argument)
+{
+	char byte;
+	uint64_t start = now_ms();
+	ssize_t got = recv(*(int *)argument, &byte, 1, 0);
+	uint64_t elapsed = now_ms() - start;
+	received += got == 1;
+	late += got != 1 && (elapsed + 1 < LIMIT || elapsed > LIMIT + COMES_AFTER / 2);
+	return NULL;
+}
+
+static void two_server(int fd)
+{
+	limit(fd, SO_RCVTIMEO, LIMIT);
+	pthread_t threads[2];
+	for (int i = 0; i < 2; i++)
+		threads[i] = start_thread(receive_one, &fd);
+	meet();
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	say("received: %d, early or late: %d", received, late);
+}
+
+static void two_client(int fd)
+{
+	meet();
+	sleep_ms(COMES_AFTER);
+	send_text(fd, "1");
+}
+
 static void send_server(int fd)
 {
 	static char buffer[100000];
@@ -94,6 +129,7 @@ static void send_client(int fd)
 
 static const struct test_case cases[] = {
 	{ "receive", receive_server, receive_client, PAIRED },
+	{ "two receive", two_server, two_client, PAIRED },
 	{ "send", send_server, send_client, PAIRED },
 };
 MAIN(cases)

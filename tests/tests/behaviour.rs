@@ -16,6 +16,7 @@ macro_rules! programs {
 
 programs! {
     Vmmc:
+    bad_places
     both_ways
     bytes_waiting
     cancelled
@@ -52,6 +53,7 @@ programs! {
     mixed_descriptors
     nonblocking
     other_calls
+    overflowed
     pass_descriptor
     peek
     poll_details

@@ -24,6 +24,8 @@ pub(crate) mod flag {
     pub(crate) const CORK_ASKED: u32 = 64;
     /// The protocol was broken; the connection has been reset.
     pub(crate) const BROKEN: u32 = 128;
+    /// The stream has moved back for good: others may write to the socket past us.
+    pub(crate) const HANDED_OVER: u32 = 256;
 }
 
 /// Kinds of socket in the record.
@@ -75,6 +77,8 @@ pub(crate) struct Connection {
     pub(crate) forbidden: AtomicU32,
     /// Ticks at which the kernel was last asked for this socket's state.
     pub(crate) asked_at: AtomicU64,
+    /// Ticks at which this end began to hold for the peer's bytes.
+    pub(crate) held_since: AtomicU64,
     /// Microseconds that a receive on this socket may spin now.
     pub(crate) spin: AtomicU32,
     /// Data calls that must pass before pairing is asked for (again).

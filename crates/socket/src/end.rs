@@ -1,6 +1,6 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, flag};
-use crate::{arena, doorbell, pairing, table};
+use crate::{arena, doorbell, pairing, roads, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{Lie, Next, Road};
@@ -64,9 +64,9 @@ pub(crate) fn drain(connection: &'static Connection, fd: i32) -> bool {
 /// The family's last descriptor of this socket is about to be closed, or the process ends: the kernel must say what it
 /// would have said without us.
 pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
-    let unread = drain(connection, fd);
+    let unread = drain(connection, fd) || connection.is_paired() && !roads::settle_before_end(connection, fd);
     if unread {
-        // What the kernel does when bytes lie unread: the peer gets a reset.
+        // What the kernel does when bytes lie unread: the peer gets a reset. So it does if what it gave back cannot be sent.
         kernel::close_with_reset(fd);
     }
     if connection.is_paired() {

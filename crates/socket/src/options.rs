@@ -135,6 +135,3 @@ pub fn nonblocking_set(fd: i32, on: bool) {
 pub fn is_nonblocking(fd: i32) -> bool {
     table::lookup(fd).is_some_and(|connection| connection.has(flag::NONBLOCKING))
 }
-
-/// `fcntl(F_SETFD)`, `ioctl(FIOCLEX)`: close-on-exec changed. Asked of the kernel when it matters; nothing to remember.
-pub fn close_on_exec_set(_fd: i32, _on: bool) {}

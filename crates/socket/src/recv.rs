@@ -4,7 +4,8 @@ use crate::gate::Alone;
 use crate::wait::hot;
 use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
 use std::io::IoSliceMut;
-use vmmc_os::{Errno, abi, cancel, clock, kernel};
+use std::time::Duration;
+use vmmc_os::{Errno, PollFd, abi, cancel, clock, kernel};
 use vmmc_protocol::record::count;
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
@@ -34,6 +35,8 @@ struct Call<'a, 'b> {
     ended: bool,
     /// The sleep ended because a byte stands in the kernel's queue.
     woken: bool,
+    /// When this call first slept: `SO_RCVTIMEO` counts from then.
+    asleep_since: Option<Duration>,
 }
 
 /// `recv`, `read`, `recvfrom`, `recvmsg`, `readv`; flags as for recv(2): PEEK, WAITALL, DONTWAIT, TRUNC.
@@ -99,7 +102,8 @@ fn recv_paired(
     if flags & abi::MSG_TRUNC != 0 {
         return discard(connection, fd, wanted, flags & !abi::MSG_TRUNC);
     }
-    let mut call = Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false };
+    let mut call =
+        Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false, asleep_since: None };
     loop {
         if call.may_wait() && !call.ended && connection.recv.road() == Road::Vmmc {
             let receiver = connection.receiver();
@@ -355,8 +359,7 @@ impl Call<'_, '_> {
         self.connection.references.fetch_add(1, Ordering::AcqRel);
         self.connection.begin_sleep();
         drop(alone);
-        let slept =
-            cancel::sleep_holding(self.connection, cancelled, || kernel::recv(self.fd, &mut [0], abi::MSG_PEEK));
+        let slept = self.slept();
         self.connection.end_sleep();
         if self.connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             return Some(self.outlived(slept));
@@ -375,6 +378,26 @@ impl Call<'_, '_> {
             }
         }
         None
+    }
+
+    /// The first sleep of a call is limited by the kernel. One that follows it, because nothing had come for the program, ends
+    /// when the first would have.
+    fn slept(&mut self) -> Result<usize, Errno> {
+        let (connection, fd) = (self.connection, self.fd);
+        let by_kernel = |flags| kernel::recv(fd, &mut [0], abi::MSG_PEEK | flags);
+        let limit = self.asleep_since.and_then(|since| Some((since, kernel::time_limit(fd, false)?)));
+        self.asleep_since.get_or_insert_with(clock::monotonic);
+        let Some((since, limit)) = limit else {
+            return cancel::sleep_holding(connection, cancelled, || by_kernel(0));
+        };
+        let left = limit.saturating_sub(clock::monotonic().saturating_sub(since));
+        let mut awaited = [PollFd { fd, events: abi::POLLIN, revents: 0 }];
+        // As a receive with a limit, poll is not made again after a signal.
+        match cancel::sleep_holding(connection, cancelled, || kernel::poll(&mut awaited, Some(left), None))? {
+            0 => Err(Errno(abi::EAGAIN)),
+            // Somebody else may have been quicker: then there is time left.
+            _ => by_kernel(abi::MSG_DONTWAIT).or_else(|error| if error.0 == abi::EAGAIN { Ok(1) } else { Err(error) }),
+        }
     }
 
     /// The last descriptor was closed while this call slept: what came for it is still delivered, and that is all.

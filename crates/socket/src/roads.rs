@@ -1,10 +1,10 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
 use crate::wait::hot;
-use crate::{doorbell, end, pairing, service, table};
-use vmmc_os::{Errno, abi, kernel, process};
+use crate::{end, pairing, safety_net, service, settings, table};
+use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
-use vmmc_stream::{Lie, Next, Road};
+use vmmc_stream::{Back, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
 /// A switch is made only when the receiver has at most this much kernel-road data left to read: none where the peer's own
@@ -17,9 +17,16 @@ const CATCH_UP_ROUNDS: u32 = 200;
 const CATCH_UP_IDLE_ROUNDS: u32 = 10;
 /// It does so once in this many kernel calls.
 const CATCH_UP_EVERY: u64 = 32;
-/// Longest wait for the peer's answer to a move back; in rounds of [`ROUND_MICROS`].
+/// Longest wait for the peer in a move back; in rounds of [`ROUND_MICROS`].
 const MOVE_BACK_ROUNDS: u32 = 20_000;
 const ROUND_MICROS: u32 = 100;
+/// Rounds without an answer after which the sender is asked again, and the kernel for news of it.
+const ROUNDS_TO_ASK_AGAIN: u32 = 8;
+const ROUNDS_TO_ASK_KERNEL: u32 = 64;
+/// Given-back bytes are sent in pieces of so many.
+const RETURN_PIECE: usize = 16 * 1024;
+/// So long a sender holds for a peer that sends no more and may be dead: longer than a receiver tries.
+const HALF_CLOSED_HOLD_MICROS: u32 = 6_000_000;
 
 /// The kernel's counts together with the bytes in one of its queues, of one instant. `None`: they change under our eyes.
 fn counts_with_queue(fd: i32, queue: u64) -> Option<(kernel::TcpCounts, u64)> {
@@ -183,8 +190,9 @@ pub(crate) fn note_incoming(connection: &'static Connection, fd: i32) {
     hot::notice(connection, fd);
 }
 
-/// Answers a retract, and puts bytes that the peer gave back on the kernel road before anything new.
+/// Answers a retract, and puts bytes that the peer gives back on the kernel road before anything new.
 /// The send gate is held. `EAGAIN` if that is not possible yet and the caller may not wait.
+#[inline]
 pub(crate) fn settle_return(
     connection: &Connection,
     fd: i32,
@@ -192,31 +200,71 @@ pub(crate) fn settle_return(
     wait: bool,
 ) -> Result<(), Errno> {
     if sender.is_retracted() {
-        sender.honour_retract();
+        answer_retract(connection, fd, sender);
+    }
+    if connection.send.owes_return() { return_all(connection, fd, sender, wait) } else { Ok(()) }
+}
+
+/// Holds, unless bytes that come back could not go down the kernel road behind all others: nothing follows a FIN, and where
+/// others write past us nobody knows where they stand.
+#[cold]
+fn answer_retract(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) {
+    let was_on_ring = connection.send.road() == Road::Vmmc;
+    let others_write = connection.has(flag::HANDED_OVER) || sent_agrees(connection, fd, sender) == Some(false);
+    connection.held_since.store(clock::ticks(), Ordering::Relaxed);
+    sender.answer_retract(!others_write && !connection.has(flag::SEND_SHUT | flag::BROKEN));
+    if was_on_ring {
         note_left(connection, Reason::PEER_MOVED_BACK);
     }
-    if !connection.send.owes_return() {
-        return Ok(());
-    }
-    while !sender.collect_return().map_err(|lie| end::punish(connection, fd, lie))? {
-        if end::kernel_says_ended(fd) {
-            return Ok(());
-        }
-        if !wait {
+}
+
+#[cold]
+fn return_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> Result<(), Errno> {
+    let mut piece = [0u8; RETURN_PIECE];
+    let punished = |lie| end::punish(connection, fd, lie);
+    while !sender.is_released().map_err(punished)? {
+        let n = sender.next_return(&mut piece).map_err(punished)?;
+        if n > 0 {
+            let flags = abi::MSG_NOSIGNAL | if wait { 0 } else { abi::MSG_DONTWAIT };
+            sender.return_sent(kernel::send(fd, piece.get(..n).unwrap_or_default(), flags)?);
+        } else if receiver_is_gone(connection, fd) {
+            sender.give_return_up();
+        } else if wait {
+            process::sleep_micros(ROUND_MICROS);
+        } else {
             return Err(Errno(abi::EAGAIN));
         }
-        process::sleep_micros(ROUND_MICROS);
     }
-    let mut piece = [0u8; 4096];
-    loop {
-        let n = sender.next_return(&mut piece);
-        if n == 0 {
-            return Ok(());
+    Ok(())
+}
+
+/// Whether nobody will give anything back any more. A peer that has only shut its sending side down still receives; one that
+/// was killed looks the same until something is sent to it, but does not answer.
+fn receiver_is_gone(connection: &Connection, fd: i32) -> bool {
+    let events = kernel::events_now(fd, abi::POLLRDHUP);
+    let held = clock::ticks().wrapping_sub(connection.held_since.load(Ordering::Relaxed));
+    events & (abi::POLLHUP | abi::POLLERR) != 0
+        || events & abi::POLLRDHUP != 0 && held > settings::ticks(HALF_CLOSED_HOLD_MICROS)
+}
+
+/// What the peer asks for or gives back is settled before the kernel's socket goes its own way: bounded. `false`: it is not.
+pub(crate) fn settle_before_end(connection: &Connection, fd: i32) -> bool {
+    let sender = connection.sender();
+    for _ in 0..MOVE_BACK_ROUNDS {
+        if !sender.is_retracted() && !connection.send.owes_return() {
+            return true;
         }
-        let flags = abi::MSG_NOSIGNAL | if wait { 0 } else { abi::MSG_DONTWAIT };
-        let sent = kernel::send(fd, piece.get(..n).unwrap_or_default(), flags)?;
-        sender.return_sent(sent);
+        let settled = connection
+            .send_gate
+            .try_alone(crate::process::id())
+            .map(|_alone| settle_return(connection, fd, &sender, false));
+        match settled {
+            Some(Err(Errno(error))) if error != abi::EAGAIN => return true,
+            Some(Ok(())) => return true,
+            _ => process::sleep_micros(ROUND_MICROS),
+        }
     }
+    false
 }
 
 /// Moves both directions of `fd` back to the kernel road for good. Returns when the kernel road alone carries data; what
@@ -228,11 +276,15 @@ pub(crate) fn move_back(fd: i32, reason: Reason) {
         explain_outgoing(connection, reason);
     }
     incoming_back(connection, fd, reason);
+    if !settle_before_end(connection, fd) {
+        connection.reset(fd, reason);
+    }
+    connection.set(flag::HANDED_OVER, true);
     restore_options(connection, fd);
 }
 
-/// The first half of moving several connections back: what comes in. Where they are each other's ends, a sender that has
-/// left already could not take its unread bytes back.
+/// The first half of moving several connections back: what comes in. Where they are each other's ends, a sender that others
+/// may write past already could not take unread bytes back.
 pub(crate) fn move_incoming_first(fd: i32, reason: Reason) {
     if let Some(connection) = forbidden(fd, reason) {
         incoming_back(connection, fd, reason);
@@ -253,7 +305,7 @@ fn forbidden(fd: i32, reason: Reason) -> Option<&'static Connection> {
 fn incoming_back(connection: &'static Connection, fd: i32, reason: Reason) {
     if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
         let receiver = connection.receiver();
-        match move_incoming_back(connection, fd, &receiver) {
+        match move_incoming_back(connection, fd, &receiver, reason) {
             Ok(true) => note_incoming(connection, fd),
             Ok(false) if is_read_here(connection, reason) => {}
             Ok(false) => connection.reset(fd, reason),
@@ -270,38 +322,52 @@ fn is_read_here(connection: &Connection, reason: Reason) -> bool {
         && (connection.references.load(Ordering::Relaxed) > 1 || !crate::process::is_about_to_execute())
 }
 
-/// `Ok(false)`: unread bytes could not be given back (the sender had overflowed to the kernel road); going on would lose them.
-fn move_incoming_back(connection: &Connection, fd: i32, receiver: &ConnectionReceiver<'_>) -> Result<bool, Lie> {
+/// `Ok(false)`: the sender does not answer, or cannot take bytes back; unread ones are where they were.
+fn move_incoming_back(
+    connection: &'static Connection,
+    fd: i32,
+    receiver: &ConnectionReceiver<'_>,
+    reason: Reason,
+) -> Result<bool, Lie> {
     if !receiver.retract()? {
         return Ok(true);
     }
-    for round in 0..MOVE_BACK_ROUNDS {
+    let mut idle = 0;
+    while idle < MOVE_BACK_ROUNDS {
         match receiver.give_back()? {
-            Some(done) => return Ok(done),
-            None if doorbells_taken(connection, fd, receiver)? => {}
-            None if round % 64 == 63 && end::kernel_says_ended(fd) => return Ok(unread(receiver)? == 0),
-            None if round % 32 == 31 => {
-                receiver.retract()?;
-                process::sleep_micros(ROUND_MICROS);
+            Back::Done => return Ok(true),
+            Back::Refused => break,
+            Back::Kernel { limit } if given_from_kernel(fd, receiver, limit)? => {
+                idle = 0;
+                continue;
             }
-            None => process::sleep_micros(ROUND_MICROS),
+            _ => idle += 1,
         }
+        if idle % ROUNDS_TO_ASK_AGAIN == 0 {
+            receiver.retract()?;
+            // The sender may be another socket of this process, and its service thread not there.
+            safety_net::answer_peers();
+        }
+        if idle % ROUNDS_TO_ASK_KERNEL == 0 && end::kernel_says_ended(fd) {
+            break;
+        }
+        process::sleep_micros(ROUND_MICROS);
     }
-    Ok(unread(receiver)? == 0)
+    if receiver.has_given_back() {
+        // They stand behind others now: there is no way to go on in order.
+        connection.reset(fd, reason);
+        return Ok(true);
+    }
+    receiver.release();
+    Ok(!matches!(receiver.look()?, Next::Data(_)))
 }
 
-/// The sender has left, and doorbells stood between: they have been taken out of the kernel's queue.
-fn doorbells_taken(connection: &Connection, fd: i32, receiver: &ConnectionReceiver<'_>) -> Result<bool, Lie> {
-    match receiver.look()? {
-        Next::Kernel { limit } if connection.recv.road() == Road::Vmmc => {
-            let before = connection.recv.kernel_bytes();
-            doorbell::drain(connection, fd, receiver, limit)?;
-            Ok(connection.recv.kernel_bytes() != before)
-        }
+/// Whether the kernel had something; it has been given back.
+fn given_from_kernel(fd: i32, receiver: &ConnectionReceiver<'_>, limit: usize) -> Result<bool, Lie> {
+    let mut piece = [0u8; 4096];
+    let Some(piece) = piece.get_mut(..limit.min(4096)) else { return Ok(false) };
+    match kernel::recv(fd, piece, abi::MSG_DONTWAIT) {
+        Ok(n @ 1..) => receiver.give_back_from_kernel(piece.get(..n).unwrap_or_default()).map(|()| true),
         _ => Ok(false),
     }
-}
-
-fn unread(receiver: &ConnectionReceiver<'_>) -> Result<usize, Lie> {
-    Ok(if let Next::Data(unread) = receiver.look()? { unread } else { 0 })
 }

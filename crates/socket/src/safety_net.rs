@@ -1,8 +1,9 @@
 //! What the service thread does for connections in use: it answers peers' notifications, and is the safety net for waiters
 //! that nobody saw.
 use crate::connection::Connection;
+use crate::gate::Alone;
 use crate::wait::hot;
-use crate::{arena, doorbell, pairing, roads, send, table};
+use crate::{arena, doorbell, pairing, roads, table};
 use vmmc_os::bell;
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
@@ -23,6 +24,25 @@ fn is_still_at(connection: &'static Connection, fd: i32) -> bool {
     connection.is_paired() && table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection))
 }
 
+/// Answers what the peer asks of the outgoing stream, as far as that is possible now. `None`: a call of the program's is under
+/// way, which answers when it ends; the peer then knows that this may depend on it.
+fn settled(connection: &'static Connection, fd: i32) -> Option<Alone<'static>> {
+    let sender = connection.sender();
+    match connection.send_gate.try_alone(crate::process::id()) {
+        Some(alone) if is_still_at(connection, fd) => {
+            let _ = roads::settle_return(connection, fd, &sender, false);
+            Some(alone)
+        }
+        Some(_) => None,
+        None => {
+            if sender.is_retracted() {
+                sender.tell_busy();
+            }
+            None
+        }
+    }
+}
+
 /// A peer has notified us: it asks for a stream back, has given bytes back, or found its ring unread and unarmed.
 pub(crate) fn answer_peers() {
     each_paired(|connection, fd| {
@@ -30,8 +50,7 @@ pub(crate) fn answer_peers() {
         if !sender.is_retracted() && !connection.send.owes_return() && !sender.must_ring() {
             return;
         }
-        let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd)) else { return };
-        let _ = roads::settle_return(connection, fd, &sender, false);
+        let Some(_alone) = settled(connection, fd) else { return };
         if connection.send.road() == Road::Vmmc && sender.must_ring() && !sender.is_drained() {
             doorbell::ring(connection, fd, &sender);
         }
@@ -81,10 +100,8 @@ pub(crate) fn look_after_waiters() -> bool {
         }
     });
     each_paired(|connection, fd| {
-        if (connection.send.owes_return() || connection.sender().is_retracted())
-            && let Some(_alone) = send::gate(connection).filter(|_| is_still_at(connection, fd))
-        {
-            let _ = roads::settle_return(connection, fd, &connection.sender(), false);
+        if connection.send.owes_return() || connection.sender().is_retracted() {
+            settled(connection, fd);
             moving = true;
         }
     });

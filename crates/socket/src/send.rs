@@ -16,6 +16,10 @@ const ROOM_SLEEPS: u32 = 20;
 const ROOM_SLEEP_MICROS: u32 = 100;
 /// A sender with unread bytes out asks the kernel this often whether the peer still lives.
 const PEER_CHECK_MICROS: u32 = 100;
+/// A blocking kernel call for a paired stream sends at most so much.
+pub(crate) const PIECE: usize = 64 * 1024;
+/// So many times a call lets others end first, each [`ROOM_SLEEP_MICROS`] long.
+const STEP_ASIDE_ROUNDS: u32 = 20_000;
 
 /// `send`, `write`, `sendto` on a connection, `sendmsg` without control data, `writev`; flags as for send(2).
 ///
@@ -66,71 +70,198 @@ fn kernel_call(
     Ok(sent)
 }
 
-pub(crate) fn send_paired(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Result<usize, Errno> {
-    let sender = connection.sender();
-    let on_kernel = connection.send.road() == Road::Kernel;
-    if connection.has(flag::SEND_SHUT | flag::BROKEN) && on_kernel
-        || on_kernel && !sender.may_switch() && !connection.send.owes_return()
-        || bufs.iter().all(|buf| buf.is_empty())
-    {
-        return by_kernel_or_retry(connection, fd, bufs, flags);
-    }
-    let Some(alone) = connection.send_gate.alone(crate::process::id()) else {
-        return by_kernel_or_retry(connection, fd, bufs, flags);
-    };
-    if !table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection)) {
-        return Err(Errno(abi::EBADF));
-    }
-    if connection.send_error.load(Ordering::Relaxed) != 0 {
-        return Err(Errno(connection.send_error.swap(0, Ordering::Relaxed) as i32));
-    }
-    let wait = !connection.has(flag::NONBLOCKING) && flags & abi::MSG_DONTWAIT == 0;
-    roads::settle_return(connection, fd, &sender, wait)?;
-    if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {
-        return kernel_call(connection, fd, bufs, flags, &alone.among());
-    }
-    match put_all(connection, fd, &sender, bufs, wait) {
-        Ok(done) if done == bufs.iter().map(|buf| buf.len()).sum::<usize>() => Ok(done),
-        Ok(done) => match roads::settle_return(connection, fd, &sender, wait) {
-            Ok(()) => overflow(connection, fd, bufs, done, flags, &alone.among()),
-            Err(error) if done == 0 => Err(error),
-            Err(_) => Ok(done),
-        },
-        Err(lie) => Err(end::punish(connection, fd, lie)),
-    }
+/// How far one look at the roads got with a call.
+struct Progress {
+    /// Bytes sent by it.
+    sent: usize,
+    /// The stream is on another road by now, or the receiver asks for it: the call goes on from there.
+    again: bool,
 }
 
-/// The kernel road, unless the stream has moved meanwhile. Empty sends go to the kernel for its own answer.
-fn by_kernel_or_retry(
+pub(crate) fn send_paired(
     connection: &'static Connection,
     fd: i32,
     bufs: &[IoSlice<'_>],
     flags: i32,
 ) -> Result<usize, Errno> {
-    if bufs.iter().all(|buf| buf.is_empty()) {
-        return kernel::send_slices(fd, bufs, flags);
+    let mut call = Call { connection, fd, bufs, from: 0, left: bufs.iter().map(|buf| buf.len()).sum(), flags };
+    loop {
+        match call.look() {
+            Ok(Progress { sent, again: true }) => call.went_on(sent),
+            Ok(Progress { sent, .. }) => return Ok(call.from + sent),
+            Err(error) if call.from == 0 => return Err(error),
+            Err(_) => return Ok(call.from),
+        }
     }
-    by_kernel(connection, fd, bufs, flags)
+}
+
+/// One send call's state.
+#[derive(Clone, Copy)]
+struct Call<'a, 'b> {
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &'a [IoSlice<'b>],
+    /// Bytes that have been sent.
+    from: usize,
+    /// Bytes that have not.
+    left: usize,
+    flags: i32,
+}
+
+impl Call<'_, '_> {
+    fn waits(&self) -> bool {
+        !self.connection.has(flag::NONBLOCKING) && self.flags & abi::MSG_DONTWAIT == 0
+    }
+
+    /// So many more bytes are sent. A call that has sent something says so, and raises no signal.
+    fn went_on(&mut self, sent: usize) {
+        self.from += sent;
+        self.left -= sent.min(self.left);
+        self.flags |= if self.from > 0 { abi::MSG_NOSIGNAL } else { 0 };
+    }
+
+    fn look(&self) -> Result<Progress, Errno> {
+        let (connection, fd) = (self.connection, self.fd);
+        let sender = connection.sender();
+        let on_kernel = connection.send.road() == Road::Kernel;
+        if connection.has(flag::SEND_SHUT | flag::BROKEN) && on_kernel
+            || on_kernel && !sender.may_switch() && !is_asked_for(connection, &sender)
+            || self.left == 0
+        {
+            return self.by_kernel();
+        }
+        let wait = self.waits();
+        let Some(alone) = alone(connection, &sender, wait)? else { return self.by_kernel() };
+        if !table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection)) {
+            return Err(Errno(abi::EBADF));
+        }
+        if connection.send_error.load(Ordering::Relaxed) != 0 {
+            return Err(Errno(connection.send_error.swap(0, Ordering::Relaxed) as i32));
+        }
+        roads::settle_return(connection, fd, &sender, wait)?;
+        if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {
+            return self.by_kernel_among(&alone.among());
+        }
+        let put = put_all(self, &sender, wait).map_err(|lie| end::punish(connection, fd, lie))?;
+        if put == self.left || sender.is_retracted() {
+            return Ok(Progress { sent: put, again: put < self.left });
+        }
+        // The ring is full and the stream has left it: the rest goes down the kernel road, whose waiting and errors count.
+        let mut rest = *self;
+        rest.went_on(put);
+        match rest.by_kernel_among(&alone.among()) {
+            Ok(Progress { sent, again }) => Ok(Progress { sent: put + sent, again }),
+            Err(_) if put > 0 => Ok(Progress { sent: put, again: false }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The kernel road, unless the stream has moved meanwhile. Empty sends go to the kernel for its own answer.
+    fn by_kernel(&self) -> Result<Progress, Errno> {
+        if self.left == 0 {
+            return kernel::send_slices(self.fd, self.bufs, self.flags).map(|sent| Progress { sent, again: false });
+        }
+        let Some(among) = self.connection.send_gate.among(crate::process::id()) else { return Err(Errno(abi::EAGAIN)) };
+        if self.connection.send.road() == Road::Vmmc {
+            return Ok(Progress { sent: 0, again: true });
+        }
+        self.by_kernel_among(&among)
+    }
+
+    /// One kernel call, or several if it may last: a receiver that asks for the stream back is heard between them.
+    fn by_kernel_among(&self, among: &Among<'_>) -> Result<Progress, Errno> {
+        // A time limit is for the whole call, so the call is made whole; and it ends by itself.
+        let may_last = self.left > PIECE && self.waits() && kernel::time_limit(self.fd, true).is_none();
+        if self.from == 0 && !may_last {
+            let sent = kernel_call(self.connection, self.fd, self.bufs, self.flags, among)?;
+            return Ok(Progress { sent, again: false });
+        }
+        let mut call = *self;
+        while call.left > 0 {
+            let (wanted, sent) = call.kernel_piece(if may_last { PIECE } else { usize::MAX }, among);
+            match sent {
+                Ok(sent) => call.went_on(sent),
+                Err(error) if call.from == self.from => return Err(error),
+                Err(_) => break,
+            }
+            let is_asked = self.connection.sender().is_retracted();
+            if is_asked || sent != Ok(wanted) {
+                return Ok(Progress {
+                    sent: call.from - self.from,
+                    again: is_asked && sent == Ok(wanted) && call.left > 0,
+                });
+            }
+        }
+        Ok(Progress { sent: call.from - self.from, again: false })
+    }
+
+    /// Sends whole buffers of together at most `most` bytes, or a part of one: how much that was to be, and was.
+    fn kernel_piece(&self, most: usize, among: &Among<'_>) -> (usize, Result<usize, Errno>) {
+        let (mut bufs, mut skip) = (self.bufs, self.from);
+        while let [first, rest @ ..] = bufs
+            && first.len() <= skip
+        {
+            skip -= first.len();
+            bufs = rest;
+        }
+        let mut whole = 0;
+        let fits = |buf: &&IoSlice<'_>| {
+            whole += buf.len();
+            whole <= most
+        };
+        let run = if skip == 0 { bufs.iter().take_while(fits).count() } else { 0 };
+        let send = |bufs: &[IoSlice<'_>]| {
+            let wanted = bufs.iter().map(|buf| buf.len()).sum();
+            (wanted, kernel_call(self.connection, self.fd, bufs, self.flags, among))
+        };
+        if run > 0 {
+            return send(bufs.get(..run).unwrap_or_default());
+        }
+        let rest = bufs.first().and_then(|buf| buf.get(skip..)).unwrap_or_default();
+        send(&[IoSlice::new(rest.get(..most).unwrap_or(rest))])
+    }
+}
+
+/// Whether the receiver asks for the stream back, or gives it back.
+fn is_asked_for(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
+    connection.send.owes_return() || sender.is_retracted()
+}
+
+/// The send gate, alone; `None` if kernel calls are under way. While the receiver asks for the stream, calls let those that are
+/// under way end first, or one might always be.
+fn alone(
+    connection: &'static Connection,
+    sender: &ConnectionSender<'_>,
+    wait: bool,
+) -> Result<Option<Alone<'static>>, Errno> {
+    for _ in 0..STEP_ASIDE_ROUNDS {
+        let alone = connection.send_gate.alone(crate::process::id());
+        if alone.is_some() || !is_asked_for(connection, sender) {
+            return Ok(alone);
+        }
+        sender.tell_busy();
+        if !wait {
+            return Err(Errno(abi::EAGAIN));
+        }
+        process::sleep_micros(ROOM_SLEEP_MICROS);
+    }
+    Ok(None)
 }
 
 /// Puts what there is room for, waiting a bounded while where there is none. Fewer bytes than given: the stream has left,
 /// or the receiver asks for it back.
-fn put_all(
-    connection: &'static Connection,
-    fd: i32,
-    sender: &ConnectionSender<'_>,
-    bufs: &[IoSlice<'_>],
-    wait: bool,
-) -> Result<usize, Lie> {
-    let mut done = 0;
+fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Result<usize, Lie> {
+    let (connection, fd) = (call.connection, call.fd);
+    let (mut done, mut skip) = (0, call.from);
     if (!sender.is_drained() || connection.receiver().end_hinted() || connection.has(flag::PEER_FINISHED))
         && peer_has_ended(connection, fd)
     {
         roads::leave(connection, sender, Reason::PEER_FINISHED);
         return Ok(0);
     }
-    for buf in bufs {
-        let mut rest: &[u8] = buf;
+    for buf in call.bufs {
+        let mut rest = buf.get(skip.min(buf.len())..).unwrap_or_default();
+        skip -= skip.min(buf.len());
         while !rest.is_empty() {
             let n = sender.put(rest)?;
             rest = rest.get(n..).unwrap_or_default();
@@ -200,41 +331,4 @@ fn peer_has_ended(connection: &Connection, fd: i32) -> bool {
         connection.set(flag::PEER_FINISHED, true);
     }
     ended
-}
-
-/// The ring is full and the stream has left it: the rest goes down the kernel road, whose waiting and errors count.
-fn overflow(
-    connection: &'static Connection,
-    fd: i32,
-    bufs: &[IoSlice<'_>],
-    done: usize,
-    flags: i32,
-    among: &Among<'_>,
-) -> Result<usize, Errno> {
-    let (mut skip, mut total) = (done, done);
-    for buf in bufs {
-        let rest = buf.get(skip.min(buf.len())..).unwrap_or_default();
-        skip -= skip.min(buf.len());
-        if rest.is_empty() {
-            continue;
-        }
-        // A call that has sent something says so, and raises no signal.
-        let quiet = if total > 0 { abi::MSG_NOSIGNAL } else { 0 };
-        match kernel_call(connection, fd, &[IoSlice::new(rest)], flags | quiet, among) {
-            Ok(sent) => {
-                total += sent;
-                if sent < rest.len() {
-                    break;
-                }
-            }
-            Err(error) if total == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(total)
-}
-
-/// For the service thread and for moves: the send gate, alone, if no kernel call is under way.
-pub(crate) fn gate(connection: &Connection) -> Option<Alone<'_>> {
-    connection.send_gate.alone(crate::process::id())
 }

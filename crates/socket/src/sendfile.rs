@@ -1,6 +1,6 @@
 //! A file to a connection.
-use crate::connection::Connection;
-use crate::send::send_paired;
+use crate::connection::{Connection, flag};
+use crate::send::{PIECE, send_paired};
 use crate::{Ending, pairing, roads, table};
 use std::io::IoSlice;
 use vmmc_os::{Errno, abi, kernel};
@@ -55,7 +55,7 @@ fn sendfile_by_kernel(
     connection: &'static Connection,
     out: i32,
     input: i32,
-    offset: Option<&mut i64>,
+    mut offset: Option<&mut i64>,
     length: usize,
 ) -> Ending {
     let Some(among) = connection.send_gate.among(crate::process::id()) else {
@@ -66,14 +66,26 @@ fn sendfile_by_kernel(
         roads::move_back(out, Reason::KERNEL_FEATURE);
         return sendfile_by_kernel(connection, out, input, offset, length);
     }
-    match kernel::sendfile(out, input, offset, length) {
-        Ok(sent) => {
-            connection.send.sent_by_kernel(sent as u64);
-            count(&connection.record.outgoing.kernel_bytes, sent as u64);
-            count(&connection.record.outgoing.kernel_messages, 1);
-            pairing::consider(connection);
-            Ending::Handled(sent as isize)
+    // In pieces, as any call that may last: a receiver that asks for the stream back ends it early.
+    let may_last =
+        connection.is_paired() && !connection.has(flag::NONBLOCKING) && kernel::time_limit(out, true).is_none();
+    let most = if may_last { PIECE } else { length };
+    let mut total = 0;
+    while total < length && !(total > 0 && may_last && connection.sender().is_retracted()) {
+        let wanted = most.min(length - total);
+        let sent = match kernel::sendfile(out, input, offset.as_deref_mut(), wanted) {
+            Ok(sent) => sent,
+            Err(error) if total == 0 => return Ending::Failed(error),
+            Err(_) => break,
+        };
+        connection.send.sent_by_kernel(sent as u64);
+        count(&connection.record.outgoing.kernel_bytes, sent as u64);
+        total += sent;
+        if sent < wanted {
+            break;
         }
-        Err(error) => Ending::Failed(error),
     }
+    count(&connection.record.outgoing.kernel_messages, 1);
+    pairing::consider(connection);
+    Ending::Handled(total as isize)
 }

@@ -1,6 +1,6 @@
 use crate::layout::{
-    ACK, ARMED, CREDIT, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESET_MEANT, RESUME_AT,
-    RETRACT, RETURNED, RING, RUNG, STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, WINDOW, returns, stash,
+    ACK, ARMED, CREDIT, EPOCH, FIN, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESET_MEANT, RESUME_AT, RING, RUNG,
+    STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, WINDOW, stash,
 };
 use crate::{Lie, RecvState, Road};
 use vmmc_contract::{Export, Import};
@@ -34,9 +34,9 @@ pub enum Next {
 /// Y's half of the stream X→Y: used by one thread at a time, the holder of the receive gate.
 #[derive(Clone, Copy, Debug)]
 pub struct Receiver<'a, E, I> {
-    state: &'a RecvState,
-    inbox: E,
-    peer: I,
+    pub(crate) state: &'a RecvState,
+    pub(crate) inbox: E,
+    pub(crate) peer: I,
 }
 
 impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
@@ -47,7 +47,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     }
 
     #[inline(always)]
-    fn tell(&self, at: usize, value: u64) {
+    pub(crate) fn tell(&self, at: usize, value: u64) {
         let _ = self.peer.store(at, value);
     }
 
@@ -61,7 +61,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
 
     /// The sender's epoch: at most one switch and one leave beyond what is completed, and none before this end was ready.
     #[inline]
-    fn announced(&self) -> Result<u64, Lie> {
+    pub(crate) fn announced(&self) -> Result<u64, Lie> {
         let done = self.state.epoch.get();
         let announced = self.inbox.load(EPOCH);
         let most = if !self.state.is_ready() {
@@ -145,7 +145,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             let announced = self.announced()?;
             let next = match self.state.road() {
                 Road::Vmmc if announced == self.state.epoch.get() => return self.look_ring(),
-                Road::Vmmc => self.look_left(announced)?,
+                Road::Vmmc => self.look_left()?,
                 Road::Kernel => self.look_kernel(announced)?,
             };
             if let Some(next) = next {
@@ -177,7 +177,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     }
 
     /// The sender has left: its ring bytes first, then the doorbells that are still to come, then the leave itself.
-    fn look_left(&self, announced: u64) -> Result<Option<Next>, Lie> {
+    fn look_left(&self) -> Result<Option<Next>, Lie> {
         let unread = self.unread_at_leave()?;
         if unread > 0 {
             return Ok(Some(Next::Data(unread as usize)));
@@ -186,29 +186,12 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         if kernel < resume {
             return Ok(Some(Next::Kernel { limit: (resume - kernel) as usize }));
         }
-        if self.is_held() {
-            self.answer_hold(announced, 0);
-        }
         self.complete();
         Ok(None)
     }
 
-    /// Whether the sender that has left waits for its unread bytes.
-    fn is_held(&self) -> bool {
-        self.inbox.load(LEAVE_AT) & HOLD != 0
-    }
-
-    /// Tells the sender, once, how many bytes it finds in its return area; nothing holds it any more.
-    fn answer_hold(&self, announced: u64, len: u64) {
-        if self.state.returned.get() != announced {
-            self.state.returned.set(announced);
-            self.tell(RETURNED, (announced & 0xffff_ffff) << 32 | len);
-            let _ = self.peer.notify();
-        }
-    }
-
     fn unread_at_leave(&self) -> Result<u64, Lie> {
-        let unread = (self.inbox.load(LEAVE_AT) & !HOLD).wrapping_sub(self.state.head.get());
+        let unread = self.inbox.load(LEAVE_AT).wrapping_sub(self.state.head.get());
         if unread > self.available()?.0 { Err(Lie::Index) } else { Ok(unread) }
     }
 
@@ -419,68 +402,6 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
             self.state.stash_at.set(0);
         }
         self.state.stash_len.set(self.state.stash_len.get() + kept.len() as u64);
-        Ok(())
-    }
-
-    /// Asks the sender to take a switch back: `true` if there is one to be taken back, and [`Receiver::give_back`] is then
-    /// to be called until it says it is done. The peer is notified.
-    ///
-    /// # Errors
-    /// A [`Lie`] of the peer's.
-    pub fn retract(&self) -> Result<bool, Lie> {
-        self.set_ready(false);
-        fence(Ordering::SeqCst);
-        let announced = self.announced()?;
-        if Road::of(announced) == Road::Vmmc {
-            self.tell(RETRACT, announced);
-            let _ = self.peer.notify();
-        }
-        Ok(announced != self.state.epoch.get() || Road::of(announced) == Road::Vmmc)
-    }
-
-    /// After a retract: once the sender has left and holds, gives the unread ring bytes back into its memory.
-    /// `None`: not done yet; the sender has not left, or doorbells are still to come (then [`Receiver::look`] says how many
-    /// kernel bytes to read and pass to [`Receiver::from_kernel`]). `Some(true)`: done, and nothing unread is left here nor
-    /// any doorbell in the kernel. `Some(false)`: done as far as it can be, and unread bytes remain: the sender left by
-    /// itself before it saw the retract, or kernel bytes from before the switch are unread and doorbells stand behind them.
-    ///
-    /// # Errors
-    /// A [`Lie`] of the peer's.
-    pub fn give_back(&self) -> Result<Option<bool>, Lie> {
-        let announced = self.announced()?;
-        if Road::of(announced) == Road::Vmmc {
-            return Ok(None);
-        }
-        self.look()?;
-        if announced != self.state.epoch.get() {
-            let unread = self.unread_at_leave()?;
-            if self.is_held() {
-                self.return_bytes(announced, unread)?;
-            } else if unread > 0 {
-                return Ok(Some(false));
-            }
-        }
-        let next = self.look()?;
-        Ok(match self.state.road() {
-            Road::Vmmc => None,
-            _ if matches!(next, Next::Data(_)) => Some(false),
-            _ => Some(announced == self.state.epoch.get() || self.inbox.load(SWITCH_AT) == self.inbox.load(RESUME_AT)),
-        })
-    }
-
-    fn return_bytes(&self, announced: u64, unread: u64) -> Result<(), Lie> {
-        let capacity = self.state.capacity.get() as usize;
-        let mut piece = [0; 1024];
-        let mut done = 0;
-        while done < unread {
-            let n = (unread - done).min(piece.len() as u64) as usize;
-            let Some(piece) = piece.get_mut(..n) else { return Err(Lie::Index) };
-            self.copy_ring(self.state.head.get() + done, piece);
-            let _ = self.peer.write(returns(capacity) + done as usize, piece);
-            done += n as u64;
-        }
-        self.state.head.set_release(self.state.head.get() + unread);
-        self.answer_hold(announced, unread);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 use crate::layout::{
-    ACK, ARMED, CREDIT, CREDIT_ALONG, EPOCH, FIN, HOLD, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESET_MEANT,
-    RESUME_AT, RETRACT, RETURNED, RING, RUNG, SWITCH_AT, TAIL, WINDOW, returns,
+    ACK, ARMED, BUSY, CREDIT, CREDIT_ALONG, EPOCH, FIN, HELD, HELD_AT, HOLD_SEEN, INLINE, INLINE_MAX, LEAVE_AT, READY,
+    RECEIVED, REFUSED, RELEASED, RESET_MEANT, RESUME_AT, RETAKEN, RETRACT, RETURNED, RING, RUNG, SWITCH_AT, TAIL,
+    WINDOW, returns, returns_len,
 };
 use crate::{Lie, RecvState, Road, SendState};
 use vmmc_contract::{Export, Import};
@@ -200,14 +201,10 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// should be sent before: afterwards only data wakes the receiver.
     pub fn leave(&self) {
         if self.state.road() == Road::Vmmc {
-            self.leave_with(0);
+            self.tell(RESUME_AT, self.state.switch_at.get() + self.state.rung.get());
+            self.tell(LEAVE_AT, self.state.tail.get());
+            self.advance();
         }
-    }
-
-    fn leave_with(&self, flag: u64) {
-        self.tell(RESUME_AT, self.state.switch_at.get() + self.state.rung.get());
-        self.tell(LEAVE_AT, self.state.tail.get() | flag);
-        self.advance();
     }
 
     /// SYNC POINT "a move's words visible": the epoch's Release store; its Acquire load is in `Receiver::announced`.
@@ -217,62 +214,87 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         self.tell(EPOCH, epoch);
     }
 
-    /// Whether the receiver asks for the present switch to be taken back.
+    /// Whether the receiver asks for the stream back and has not been answered.
     #[must_use]
     #[inline]
     pub fn is_retracted(&self) -> bool {
-        let epoch = self.state.epoch.get();
-        Road::of(epoch) == Road::Vmmc && self.inbox.load(RETRACT) == epoch
+        self.inbox.load(RETRACT) != self.state.answered.get()
     }
 
-    /// Answers a retract: leaves, and sends nothing until the receiver has given its unread bytes back. No effect on the
-    /// kernel road.
-    pub fn honour_retract(&self) {
-        if self.state.road() == Road::Vmmc {
-            self.leave_with(HOLD);
-            self.state.awaited.set(self.state.epoch.get());
+    /// Answers a retract: leaves, and sends nothing until the receiver has given back what it had not read and says so.
+    /// With `can_hold` false it says that it cannot hold, because others write to the kernel road past this end.
+    pub fn answer_retract(&self, can_hold: bool) {
+        let asked = self.inbox.load(RETRACT);
+        self.leave();
+        self.state.answered.set(asked);
+        if can_hold {
+            // No byte is given back twice; some may have been already, while this end was busy.
+            let ever_sent = self.state.tail.get() + self.state.kernel.get();
+            self.state.awaited.set(asked);
+            self.state.retaken_most.set(self.state.retaken.get() + ever_sent);
         }
+        self.tell(HELD_AT, if can_hold { self.state.kernel.get() } else { REFUSED });
+        // SYNC POINT "held": the Acquire load is in `Receiver::give_back`, before it looks at the moves.
+        self.tell(HELD, asked);
     }
 
-    /// Whether the bytes that the receiver gives back have come (or were never awaited): afterwards
-    /// [`Sender::next_return`] yields them.
+    /// Tells the receiver that its retract must wait for a kernel call of this end, which may itself wait for the receiver.
+    /// Any thread; no gate needed.
+    pub fn tell_busy(&self) {
+        self.tell(BUSY, self.inbox.load(RETRACT));
+    }
+
+    /// Bytes that stand in the return area.
+    fn returned(&self) -> Result<u64, Lie> {
+        let end = self.inbox.load(RETURNED);
+        let waiting = end.wrapping_sub(self.state.retaken.get());
+        let length = returns_len(self.state.capacity.get() as usize) as u64;
+        if waiting > length || end > self.state.retaken_most.get() { Err(Lie::Index) } else { Ok(waiting) }
+    }
+
+    /// Whether the stream goes on: the receiver has given back all that it had, and that has been sent (or nothing was ever
+    /// awaited). If not, [`Sender::next_return`] says what to send.
     ///
     /// # Errors
-    /// `Lie::Index` if more is given back than was unread.
-    pub fn collect_return(&self) -> Result<bool, Lie> {
+    /// `Lie::Index` if more is given back than can have been unread.
+    pub fn is_released(&self) -> Result<bool, Lie> {
         let awaited = self.state.awaited.get();
-        if awaited == 0 {
-            return Ok(true);
-        }
-        let word = self.inbox.load(RETURNED);
-        if word >> 32 != awaited & 0xffff_ffff {
+        // SYNC POINT "released": all that was given back was told before; the Release store is in `Receiver::release`.
+        if awaited != 0 && (self.inbox.load(RELEASED) != awaited || self.returned()? != 0) {
             return Ok(false);
         }
-        let len = word & 0xffff_ffff;
-        if len > self.state.capacity.get() || len > self.state.tail.get() - self.state.credit.get() {
-            return Err(Lie::Index);
-        }
         self.state.awaited.set(0);
-        self.state.return_at.set(0);
-        self.state.return_left.set(len);
         Ok(true)
     }
 
-    /// Copies the next given-back bytes into `buf`: how many (0: all have been sent).
-    pub fn next_return(&self, buf: &mut [u8]) -> usize {
-        let left = self.state.return_left.get() as usize;
-        let n = left.min(buf.len());
-        let at = returns(self.state.capacity.get() as usize) + self.state.return_at.get() as usize;
-        let Some(buf) = buf.get_mut(..n) else { return 0 };
-        if self.inbox.read(at, buf) { n } else { 0 }
+    /// Copies the next given-back bytes into `buf`: how many (0: there are none now).
+    ///
+    /// # Errors
+    /// As [`Sender::is_released`].
+    pub fn next_return(&self, buf: &mut [u8]) -> Result<usize, Lie> {
+        let awaited = self.state.awaited.get();
+        if awaited == 0 || self.inbox.load(HOLD_SEEN) != awaited && self.inbox.load(RELEASED) != awaited {
+            return Ok(0);
+        }
+        let capacity = self.state.capacity.get() as usize;
+        let length = returns_len(capacity);
+        let at = self.state.retaken.get() as usize & length.wrapping_sub(1);
+        let n = (self.returned()? as usize).min(buf.len()).min(length.saturating_sub(at));
+        let Some(buf) = buf.get_mut(..n) else { return Ok(0) };
+        Ok(if self.inbox.read(returns(capacity) + at, buf) { n } else { 0 })
     }
 
     /// `n` of the bytes that [`Sender::next_return`] showed went down the kernel road.
     pub fn return_sent(&self, n: usize) {
-        let n = (n as u64).min(self.state.return_left.get());
-        self.state.return_left.set(self.state.return_left.get() - n);
-        self.state.return_at.set(self.state.return_at.get() + n);
-        self.state.kernel.add(n);
+        self.state.kernel.add(n as u64);
+        self.state.retaken.set(self.state.retaken.get() + n as u64);
+        // SYNC POINT "room to give back": the Acquire load is in `Receiver::room_to_give`.
+        self.tell(RETAKEN, self.state.retaken.get());
+    }
+
+    /// Holds no longer, whatever the receiver has to give back: there is none any more.
+    pub fn give_return_up(&self) {
+        self.state.awaited.set(0);
     }
 
     /// Tells the receiver to ask the kernel soon: the socket is about to be shut down or closed.

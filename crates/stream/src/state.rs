@@ -53,11 +53,13 @@ pub struct SendState {
     pub(crate) rung: Own,
     /// The `armed` word that was last answered.
     pub(crate) rung_for: Own,
-    /// Epoch for which a return is awaited (0: none).
+    /// The last retract that was answered.
+    pub(crate) answered: Own,
+    /// The retract for which this end holds (0: none).
     pub(crate) awaited: Own,
-    /// Of the return area: bytes that still have to go down the kernel road, and where they start.
-    pub(crate) return_left: Own,
-    pub(crate) return_at: Own,
+    /// Bytes taken out of the return area and put on the kernel road, and the most that there can ever be.
+    pub(crate) retaken: Own,
+    pub(crate) retaken_most: Own,
     /// Credit for the opposite stream that travelled with the last put.
     pub(crate) along: Own,
 }
@@ -82,8 +84,12 @@ pub struct RecvState {
     pub(crate) ready: Own,
     pub(crate) stash_at: Own,
     pub(crate) stash_len: Own,
-    /// Epoch of the last leave whose sender was told what comes back to it.
+    /// How often this end has asked for the stream back, and the last of these that is over.
+    pub(crate) retracts: Own,
+    pub(crate) released: Own,
+    /// Bytes ever given back, and those of them since the last retract.
     pub(crate) returned: Own,
+    pub(crate) given: Own,
 }
 
 impl SendState {
@@ -102,9 +108,10 @@ impl SendState {
             switch_at: zero(),
             rung: zero(),
             rung_for: zero(),
+            answered: zero(),
             awaited: zero(),
-            return_left: zero(),
-            return_at: zero(),
+            retaken: zero(),
+            retaken_most: zero(),
             along: zero(),
         }
     }
@@ -118,9 +125,10 @@ impl SendState {
             &self.switch_at,
             &self.rung,
             &self.rung_for,
+            &self.answered,
             &self.awaited,
-            &self.return_left,
-            &self.return_at,
+            &self.retaken,
+            &self.retaken_most,
             &self.along,
         ] {
             word.set(0);
@@ -149,11 +157,11 @@ impl SendState {
     pub fn road(&self) -> crate::Road {
         crate::Road::of(self.epoch.get())
     }
-    /// Whether given-back bytes are awaited or have still to be sent before anything else.
+    /// Whether this end holds: given-back bytes are to be sent before anything else.
     #[must_use]
     #[inline]
     pub fn owes_return(&self) -> bool {
-        self.awaited.get() | self.return_left.get() != 0
+        self.awaited.get() != 0
     }
 }
 
@@ -173,7 +181,10 @@ impl RecvState {
             ready: zero(),
             stash_at: zero(),
             stash_len: zero(),
+            retracts: zero(),
+            released: zero(),
             returned: zero(),
+            given: zero(),
         }
     }
     /// Begins anew with `kernel` bytes already received on the kernel road.
@@ -188,7 +199,10 @@ impl RecvState {
             &self.ready,
             &self.stash_at,
             &self.stash_len,
+            &self.retracts,
+            &self.released,
             &self.returned,
+            &self.given,
         ] {
             word.set(0);
         }

@@ -21,7 +21,7 @@ impl Random {
     }
     /// A control word's offset.
     fn control(&mut self) -> usize {
-        (self.next() % (layout::WINDOW as u64 / 8 + 1)) as usize * 8
+        (self.next() % (layout::WORDS_END as u64 / 8)) as usize * 8
     }
 }
 

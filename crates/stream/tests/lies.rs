@@ -1,7 +1,7 @@
 //! What no honest peer does is told, by name; and what an honest one may do is not taken for it.
 use vmmc_contract::Import;
 use vmmc_sim::{SimBuffer, SimExport, SimImport};
-use vmmc_stream::{Lie, Next, Receiver, RecvState, Road, SendState, Sender, layout};
+use vmmc_stream::{Back, Lie, Next, Receiver, RecvState, Road, SendState, Sender, layout};
 
 const CAPACITY: usize = 64;
 
@@ -131,10 +131,12 @@ fn more_given_back_than_was_unread_is_a_lie() {
     let stream = Stream::switched(b"abc");
     assert_eq!(stream.receiver().retract(), Ok(true));
     assert!(stream.sender().is_retracted());
-    stream.sender().honour_retract();
-    assert_eq!(stream.sender().collect_return(), Ok(false));
-    stream.write_at_sender(layout::RETURNED, 2 << 32 | 4);
-    assert_eq!(stream.sender().collect_return(), Err(Lie::Index));
+    stream.sender().answer_retract(true);
+    assert_eq!(stream.sender().is_released(), Ok(false));
+    // Three bytes are in the ring, and one doorbell has been sent.
+    stream.write_at_sender(layout::HOLD_SEEN, 1);
+    stream.write_at_sender(layout::RETURNED, 5);
+    assert_eq!(stream.sender().next_return(&mut [0; 8]), Err(Lie::Index));
 }
 
 #[test]
@@ -142,17 +144,85 @@ fn what_is_unread_at_a_retract_comes_back_once_and_after_its_doorbells() {
     let stream = Stream::switched(b"abcdef");
     assert_eq!(stream.receiver().take(&mut [0; 2]), Ok(2));
     assert_eq!(stream.receiver().retract(), Ok(true));
-    assert_eq!(stream.receiver().give_back(), Ok(None), "the sender has not left");
-    stream.sender().honour_retract();
-    assert_eq!(stream.receiver().give_back(), Ok(None), "a doorbell stands in the kernel");
-    assert_eq!(stream.receiver().give_back(), Ok(None));
-    assert_eq!(stream.receiver().look(), Ok(Next::Kernel { limit: 1 }));
-    assert_eq!(stream.receiver().from_kernel(&[0]), Ok(0));
-    assert_eq!(stream.receiver().give_back(), Ok(Some(true)));
-    let mut back = [0; 8];
-    assert_eq!(stream.sender().collect_return(), Ok(true));
-    assert_eq!(stream.sender().next_return(&mut back), 4);
-    assert_eq!(&back[..4], b"cdef");
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Wait), "the sender has not left");
+    stream.sender().answer_retract(true);
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Kernel { limit: 1 }), "a doorbell stands in the kernel");
+    assert_eq!(stream.receiver().give_back_from_kernel(&[0]), Ok(()));
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Done));
+    assert_eq!(given_back(&stream), b"cdef");
+    assert_eq!(stream.sender().is_released(), Ok(true));
+}
+
+/// What comes out of the return area, once the receiver is done.
+fn given_back(stream: &Stream) -> Vec<u8> {
+    let (mut back, mut piece) = (Vec::new(), [0; 7]);
+    loop {
+        let n = stream.sender().next_return(&mut piece).unwrap();
+        if n == 0 {
+            return back;
+        }
+        assert_eq!(stream.sender().is_released(), Ok(false), "bytes are still to be sent");
+        stream.sender().return_sent(n);
+        back.extend_from_slice(&piece[..n]);
+    }
+}
+
+#[test]
+fn a_stream_that_has_overflowed_comes_back_in_order_with_what_the_kernel_held() {
+    let stream = Stream::switched(b"abcdef");
+    stream.sender().leave();
+    stream.send.sent_by_kernel(3);
+    assert_eq!(stream.receiver().retract(), Ok(true));
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Wait), "the sender may send more");
+    stream.sender().answer_retract(true);
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Kernel { limit: 1 }), "the doorbell");
+    assert_eq!(stream.receiver().give_back_from_kernel(&[0]), Ok(()));
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Kernel { limit: 3 }));
+    assert_eq!(stream.receiver().give_back_from_kernel(b"ghi"), Ok(()));
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Done));
+    assert_eq!(given_back(&stream), b"abcdefghi");
+    assert_eq!(stream.sender().is_released(), Ok(true));
+}
+
+#[test]
+fn a_sender_that_waits_for_the_receiver_in_the_kernel_is_read_from_before_it_holds() {
+    let stream = Stream::switched(b"abc");
+    stream.sender().leave();
+    assert_eq!(stream.receiver().retract(), Ok(true));
+    stream.sender().tell_busy();
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Kernel { limit: 1 }));
+    assert_eq!(stream.receiver().give_back_from_kernel(&[0]), Ok(()));
+    let Ok(Back::Kernel { limit }) = stream.receiver().give_back() else { panic!("nothing may be read") };
+    assert_eq!(limit, 2 * CAPACITY - 3, "as much as there is room for");
+    stream.send.sent_by_kernel(2);
+    assert_eq!(stream.receiver().give_back_from_kernel(b"de"), Ok(()));
+    stream.sender().answer_retract(true);
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Done));
+    assert_eq!(given_back(&stream), b"abcde");
+}
+
+#[test]
+fn a_sender_whose_kernel_road_others_use_does_not_hold() {
+    let stream = Stream::switched(b"abc");
+    stream.sender().leave();
+    assert_eq!(stream.receiver().retract(), Ok(true));
+    stream.sender().answer_retract(false);
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Refused));
+    assert!(!stream.receiver().has_given_back() && !stream.send.owes_return());
+}
+
+#[test]
+fn a_hold_before_bytes_that_have_come_is_a_lie_and_so_is_room_that_cannot_be() {
+    let stream = Stream::switched(b"abc");
+    assert_eq!(stream.receiver().retract(), Ok(true));
+    stream.sender().answer_retract(true);
+    stream.write_at_receiver(layout::RETAKEN, 1);
+    assert_eq!(stream.receiver().give_back(), Err(Lie::Index));
+    stream.write_at_receiver(layout::RETAKEN, 0);
+    assert_eq!(stream.receiver().give_back(), Ok(Back::Kernel { limit: 1 }));
+    assert_eq!(stream.receiver().give_back_from_kernel(&[0]), Ok(()));
+    stream.write_at_receiver(layout::HELD_AT, 0);
+    assert_eq!(stream.receiver().give_back(), Err(Lie::Index));
 }
 
 #[test]

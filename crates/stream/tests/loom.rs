@@ -7,12 +7,13 @@
 //! - `window…`: widen while something is unread, or do not tell the window;
 //! - `armed…`: drop the fence in `Sender::must_ring` or the one in `Receiver::arm`;
 //! - `switch…`: send no doorbell after a switch that found the receiver unarmed; complete a leave before its doorbells have come;
+//! - `held…`: tell of the hold before the leave, or release before the last byte is told;
 //! - `retract…`: drop the fence in `Sender::switch` or in `Receiver::retract`, or `switch`'s second look at `READY`.
 #![cfg(loom)]
 use loom::sync::{Arc, Condvar, Mutex};
 use std::collections::VecDeque;
 use vmmc_contract::{Export, Import, WriteError};
-use vmmc_stream::{Next, Receiver, RecvState, Road, SendState, Sender, layout};
+use vmmc_stream::{Back, Next, Receiver, RecvState, Road, SendState, Sender, layout};
 use vmmc_sync::{AtomicU64, Ordering};
 
 /// Room for a window that can widen once.
@@ -27,12 +28,12 @@ struct Slot(Arc<Vec<AtomicU64>>);
 
 impl Slot {
     fn new() -> Self {
-        let words = (layout::WINDOW / 8 + 1) + 2 * CAPACITY / 8 + 2;
+        let words = layout::WORDS_END / 8 + 3 * CAPACITY / 8 + 2;
         Self(Arc::new((0..words).map(|_| AtomicU64::new(0)).collect()))
     }
     /// The control words stand first, then what starts at `RING`, then two words of stash.
     fn word(&self, at: usize) -> &AtomicU64 {
-        let ring = layout::WINDOW / 8 + 1;
+        let ring = layout::WORDS_END / 8;
         &self.0[if at >= layout::RING { ring + (at - layout::RING) / 8 } else { at / 8 }]
     }
     fn copy_in(&self, at: usize, src: &[u8]) {
@@ -300,10 +301,48 @@ fn retract_finds_every_switch_or_the_sender_takes_it_back() {
         assert!(!stream.sender().may_switch());
         if found {
             if stream.sender().is_retracted() {
-                stream.sender().honour_retract();
+                stream.sender().answer_retract(true);
             }
-            assert_eq!(stream.receiver().give_back(), Ok(Some(true)));
-            assert_eq!(stream.sender().collect_return(), Ok(true));
+            assert_eq!(stream.receiver().give_back(), Ok(Back::Done));
+            assert_eq!(stream.sender().is_released(), Ok(true));
         }
+    });
+}
+
+#[test]
+fn held_sender_is_read_to_its_end_and_released_after_the_last_byte() {
+    loom::model(|| {
+        let stream = Stream::on_ring(SMALL);
+        assert_eq!(stream.sender().put(&[1]), Ok(1));
+        assert_eq!(stream.receiver().retract(), Ok(true));
+        let sender = Arc::clone(&stream);
+        let thread = loom::thread::spawn(move || {
+            // It overflows, and then sees the retract.
+            sender.sender().leave();
+            sender.send.sent_by_kernel(1);
+            sender.kernel.send(2);
+            sender.sender().answer_retract(true);
+            let mut back = Vec::new();
+            while !sender.sender().is_released().unwrap() {
+                let mut piece = [0; 8];
+                let n = sender.sender().next_return(&mut piece).unwrap();
+                sender.sender().return_sent(n);
+                back.extend_from_slice(&piece[..n]);
+                loom::thread::yield_now();
+            }
+            back
+        });
+        loop {
+            match stream.receiver().give_back().unwrap() {
+                Back::Done => break,
+                Back::Kernel { limit } => {
+                    let bytes = stream.kernel.receive(limit);
+                    stream.receiver().give_back_from_kernel(&bytes).unwrap();
+                }
+                other => assert_eq!(other, Back::Wait),
+            }
+            loom::thread::yield_now();
+        }
+        assert_eq!(thread.join().unwrap(), [1, 2]);
     });
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 use vmmc_shm::{Segment, ShmExport, ShmImport};
-use vmmc_stream::{Next, Receiver, RecvState, Road, SendState, Sender, layout};
+use vmmc_stream::{Back, Next, Receiver, RecvState, Road, SendState, Sender, layout};
 
 const CAPACITY: usize = 1024;
 const PIPE: usize = 2048;
@@ -91,17 +91,20 @@ fn ring_if_owed(end: &End, sender: &Sender<'_, ShmExport, ShmImport>) {
 /// Answers a retract and puts what comes back on the kernel road, as a sender's service does.
 fn settle(end: &End, sender: &Sender<'_, ShmExport, ShmImport>) -> bool {
     if sender.is_retracted() {
-        sender.honour_retract();
+        sender.answer_retract(true);
     }
     let mut back = [0; 100];
-    while sender.collect_return().unwrap() {
-        let n = sender.next_return(&mut back);
+    loop {
+        let n = sender.next_return(&mut back).unwrap();
         if n == 0 {
-            return true;
+            return sender.is_released().unwrap();
         }
-        sender.return_sent(end.out.send(&back[..n]));
+        let sent = end.out.send(&back[..n]);
+        sender.return_sent(sent);
+        if sent < n {
+            return false;
+        }
     }
-    false
 }
 
 fn send_all(end: &End, peer: &End, seed: u64) -> u32 {
@@ -147,7 +150,7 @@ fn receive_all(end: &End, peer: &End, seed: u64) -> u32 {
     let (mut random, mut done, mut retracts, mut buf) = (Random(seed), 0, 0, vec![0; 2 * CAPACITY]);
     while done < TOTAL {
         if random.below(2000) == 0 {
-            retracts += u32::from(move_back(&receiver, end, peer));
+            retracts += u32::from(move_back(&receiver, peer));
             receiver.set_ready(true);
         }
         let size = 1 + random.below(buf.len() - 1);
@@ -178,22 +181,19 @@ fn receive_all(end: &End, peer: &End, seed: u64) -> u32 {
     retracts
 }
 
-/// Whether everything unread went back to the sender.
-fn move_back(receiver: &Receiver<'_, ShmExport, ShmImport>, end: &End, peer: &End) -> bool {
+/// Whether there was something to be given back.
+fn move_back(receiver: &Receiver<'_, ShmExport, ShmImport>, peer: &End) -> bool {
     if !receiver.retract().unwrap() {
         return false;
     }
     let begin = Instant::now();
     loop {
         assert!(begin.elapsed() < STUCK, "a retract is never answered");
-        if let Some(all) = receiver.give_back().unwrap() {
-            return all;
-        }
-        match receiver.look().unwrap() {
-            Next::Kernel { limit } if end.recv.road() == Road::Vmmc => {
-                assert_eq!(receiver.from_kernel(&peer.out.receive(limit)), Ok(0), "only doorbells stand here");
-            }
-            _ => std::thread::yield_now(),
+        match receiver.give_back().unwrap() {
+            Back::Done => return receiver.has_given_back(),
+            Back::Wait => std::thread::yield_now(),
+            Back::Kernel { limit } => receiver.give_back_from_kernel(&peer.out.receive(limit)).unwrap(),
+            Back::Refused => panic!("refused"),
         }
     }
 }

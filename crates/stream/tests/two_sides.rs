@@ -47,7 +47,9 @@ fn random_runs_meet_every_turn_of_the_protocol() {
         all.leaves += seen.leaves;
         all.held += seen.held;
         all.given_back += seen.given_back;
-        all.stuck_back += seen.stuck_back;
+        all.retracted_overflows += seen.retracted_overflows;
+        all.busy += seen.busy;
+        all.replaced += seen.replaced;
         all.bells += seen.bells;
         all.refused_bells += seen.refused_bells;
         all.ring_full += seen.ring_full;
@@ -59,7 +61,9 @@ fn random_runs_meet_every_turn_of_the_protocol() {
         all.leaves,
         all.held,
         all.given_back,
-        all.stuck_back,
+        all.retracted_overflows,
+        all.busy,
+        all.replaced,
         all.bells,
         all.refused_bells,
         all.ring_full,

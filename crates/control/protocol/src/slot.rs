@@ -5,10 +5,10 @@
 //! so that what it can ever occupy stays bounded. What stands *inside* a slot is the stream's (ARCHITECTURE.md).
 
 /// Version of the words inside a slot. Two ends of different versions are never paired.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 /// Bytes of control words before the ring.
 pub const WORDS: usize = 0x1000;
-/// Bytes of the stash behind the two rings.
+/// Bytes of the stash behind the ring and the return area.
 const STASH: usize = 64 * 1024;
 /// No link has more slots.
 pub const SLOTS_MAX: u32 = 64 * 1024;
@@ -39,10 +39,11 @@ const _: () = {
     assert!(WORDS.is_multiple_of(4096) && STASH.is_multiple_of(4096));
 };
 
-/// Bytes of a slot whose rings have `capacity` bytes (a multiple of the page): words, ring, return area, stash.
+/// Bytes of a slot whose rings have `capacity` bytes (a multiple of the page): words, ring, return area (as long as two rings),
+/// stash.
 #[must_use]
 pub const fn size(capacity: usize) -> usize {
-    WORDS + 2 * capacity + STASH
+    WORDS + 3 * capacity + STASH
 }
 
 /// A run of slots that share one memory file for each end.

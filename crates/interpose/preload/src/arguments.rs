@@ -11,36 +11,49 @@ const BYTES_MAX: usize = 0x7fff_f000;
 const PIECES_MAX: usize = 1024;
 /// So many pieces are kept on the stack.
 const PIECES_FEW: usize = 16;
+/// The kernel maps nothing for a program below (`vm.mmap_min_addr`) or from here on.
+const ADDRESS_LEAST: usize = 0x1_0000;
+const ADDRESS_END: usize = 0x7fff_ffff_f000;
 const NANOSECONDS: i64 = 1_000_000_000;
 const MICROSECONDS: i64 = 1_000_000;
 
-/// The program's `len` bytes at `buf`, to read; at least one.
+/// Whether any program can have `len` bytes (at most [`BYTES_MAX`]) at `buf`. A null pointer is no such place.
+#[inline]
+fn is_place(buf: *const c_void, len: usize) -> bool {
+    buf.addr().wrapping_sub(ADDRESS_LEAST) <= ADDRESS_END - ADDRESS_LEAST - len
+}
+
+/// The program's `len` bytes at `buf`, to read; at least one. `None` for a place that nobody can have.
 ///
 /// # Safety
-/// They are readable for `'a`, unless `buf` is null.
+/// They are readable for `'a`, if anybody can have them.
 #[inline]
 pub(crate) unsafe fn bytes<'a>(buf: *const c_void, len: usize) -> Option<&'a [u8]> {
-    let usable = !buf.is_null() && len != 0 && isize::try_from(len).is_ok();
+    let moved = len.min(BYTES_MAX);
+    let usable = len != 0 && isize::try_from(len).is_ok() && is_place(buf, moved);
     // SAFETY: not null, and the rest is the caller's promise.
-    usable.then(|| unsafe { core::slice::from_raw_parts(buf.cast(), len.min(BYTES_MAX)) })
+    usable.then(|| unsafe { core::slice::from_raw_parts(buf.cast(), moved) })
 }
 
-/// The program's `len` bytes at `buf`, to write; at least one.
+/// The program's `len` bytes at `buf`, to write; at least one. `None` for a place that nobody can have.
 ///
 /// # Safety
-/// They are writable for `'a` and nobody else's, unless `buf` is null.
+/// They are writable for `'a` and nobody else's, if anybody can have them.
 #[inline]
 pub(crate) unsafe fn bytes_mut<'a>(buf: *mut c_void, len: usize) -> Option<&'a mut [u8]> {
-    let usable = !buf.is_null() && len != 0 && isize::try_from(len).is_ok();
+    let moved = len.min(BYTES_MAX);
+    let usable = len != 0 && isize::try_from(len).is_ok() && is_place(buf, moved);
     // SAFETY: not null, and the rest is the caller's promise.
-    usable.then(|| unsafe { core::slice::from_raw_parts_mut(buf.cast(), len.min(BYTES_MAX)) })
+    usable.then(|| unsafe { core::slice::from_raw_parts_mut(buf.cast(), moved) })
 }
 
-/// A copy of the program's `iovec`s without the empty ones, whose bases may be null; the program's own may be read-only.
+/// A copy of the program's `iovec`s without the empty ones, whose bases may be anything; the program's own may be read-only.
+/// It ends before the first whose place nobody can have.
 pub(crate) struct Pieces {
     few: [iovec; PIECES_FEW],
     many: Vec<iovec>,
     count: usize,
+    is_cut: bool,
 }
 
 impl Pieces {
@@ -50,17 +63,17 @@ impl Pieces {
     /// As for [`Pieces::new`].
     pub(crate) unsafe fn some(vector: *const iovec, count: usize) -> Option<Self> {
         // SAFETY: the caller's promise.
-        unsafe { Self::new(vector, count) }.filter(|pieces| pieces.count != 0)
+        unsafe { Self::new(vector, count) }.filter(|pieces| pieces.count != 0 || pieces.is_cut)
     }
 
     /// # Safety
-    /// `vector` points to `count` readable `iovec`s, and they to their bytes, unless null.
+    /// `vector` points to `count` readable `iovec`s, and they to their bytes, if anybody can have them.
     pub(crate) unsafe fn new(vector: *const iovec, count: usize) -> Option<Self> {
         if vector.is_null() || count > PIECES_MAX {
             return None;
         }
         let none = iovec { iov_base: core::ptr::null_mut(), iov_len: 0 };
-        let mut pieces = Self { few: [none; PIECES_FEW], many: Vec::new(), count: 0 };
+        let mut pieces = Self { few: [none; PIECES_FEW], many: Vec::new(), count: 0, is_cut: false };
         // SAFETY: the caller's promise.
         let given = unsafe { core::slice::from_raw_parts(vector, count) };
         if count > PIECES_FEW {
@@ -69,8 +82,9 @@ impl Pieces {
         let mut total = 0_usize;
         for piece in given.iter().filter(|piece| piece.iov_len != 0) {
             total = total.checked_add(piece.iov_len).filter(|total| isize::try_from(*total).is_ok())?;
-            if piece.iov_base.is_null() {
-                return None;
+            pieces.is_cut = pieces.is_cut || !is_place(piece.iov_base, piece.iov_len.min(BYTES_MAX));
+            if pieces.is_cut {
+                continue;
             }
             if count > PIECES_FEW {
                 pieces.many.push(*piece);
@@ -85,6 +99,11 @@ impl Pieces {
     /// Whether there is no byte among them.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Whether the program's vector goes on in a place that nobody can have.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     fn used(&self) -> &[iovec] {

@@ -85,10 +85,9 @@ pub(crate) fn receives(fd: c_int, flags: c_int) -> bool {
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, count: usize) -> ssize_t {
-    if is_tracked(fd)
+    if count != 0
         // SAFETY: the program's arguments.
-        && let Some(place) = unsafe { bytes_mut(buf, count) }
-        && let Some(result) = asked(|| room::data::recv(fd, &mut [IoSliceMut::new(place)], 0))
+        && let Some(result) = unsafe { received(fd, buf, count, 0) }
     {
         return result;
     }
@@ -114,7 +113,7 @@ pub(crate) unsafe extern "C" fn readv(fd: c_int, vector: *const iovec, count: c_
     if is_tracked(fd)
         // SAFETY: the program's arguments.
         && let Some(mut pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
-        && let Some(result) = asked(|| room::data::recv(fd, pieces.as_slices_mut(), 0))
+        && let Some(result) = received_pieces(fd, &mut pieces, 0)
     {
         return result;
     }
@@ -127,7 +126,7 @@ pub(crate) unsafe extern "C" fn writev(fd: c_int, vector: *const iovec, count: c
     if is_tracked(fd)
         // SAFETY: the program's arguments.
         && let Some(pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
-        && let Some(result) = asked(|| room::data::send(fd, pieces.as_slices(), 0))
+        && let Some(result) = sent_pieces(fd, &pieces, 0)
     {
         return result;
     }
@@ -148,7 +147,7 @@ pub(crate) unsafe extern "C" fn preadv2(
         && let Some(message_flags) = vector_flags(fd, flags)
         // SAFETY: the program's arguments.
         && let Some(mut pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
-        && let Some(result) = asked(|| room::data::recv(fd, pieces.as_slices_mut(), message_flags))
+        && let Some(result) = received_pieces(fd, &mut pieces, message_flags)
     {
         return result;
     }
@@ -169,7 +168,7 @@ pub(crate) unsafe extern "C" fn pwritev2(
         && let Some(message_flags) = vector_flags(fd, flags)
         // SAFETY: the program's arguments.
         && let Some(pieces) = usize::try_from(count).ok().and_then(|count| unsafe { Pieces::some(vector, count) })
-        && let Some(result) = asked(|| room::data::send(fd, pieces.as_slices(), message_flags))
+        && let Some(result) = sent_pieces(fd, &pieces, message_flags)
     {
         return result;
     }
@@ -236,13 +235,42 @@ unsafe fn received(fd: c_int, buf: *mut c_void, len: usize, flags: c_int) -> Opt
         Some(place) => asked(|| room::data::recv(fd, &mut [IoSliceMut::new(place)], flags)),
         None if len == 0 => awaited(fd, flags),
         None if flags & libc::MSG_TRUNC != 0 => discarded(fd, len, flags),
-        None => None,
+        None => refused(fd, flags),
     }
+}
+
+/// A receive into a place that nobody can have fails once there is something to put there. The kernel would wait for its own
+/// queue alone.
+#[cold]
+fn refused(fd: c_int, flags: c_int) -> Option<ssize_t> {
+    let mut byte = [0_u8];
+    let result =
+        asked(|| room::data::recv(fd, &mut [IoSliceMut::new(&mut byte)], flags & !libc::MSG_WAITALL | libc::MSG_PEEK))?;
+    Some(if result > 0 { fail(libc::EFAULT) } else { result })
+}
+
+/// The socket room's receive into several places; as far as the first that nobody can have.
+pub(crate) fn received_pieces(fd: c_int, pieces: &mut Pieces, flags: c_int) -> Option<ssize_t> {
+    match (pieces.is_empty(), pieces.is_cut()) {
+        (true, true) => refused(fd, flags),
+        (true, false) => awaited(fd, flags),
+        _ => asked(|| room::data::recv(fd, pieces.as_slices_mut(), flags)),
+    }
+}
+
+/// The socket room's send out of several places. With one among them that nobody can have, nothing is sent.
+pub(crate) fn sent_pieces(fd: c_int, pieces: &Pieces, flags: c_int) -> Option<ssize_t> {
+    if pieces.is_cut() {
+        // A socket that cannot send says that first.
+        return asked(|| room::data::send(fd, &[], flags))
+            .map(|result| if result < 0 { result } else { fail(libc::EFAULT) });
+    }
+    asked(|| room::data::send(fd, pieces.as_slices(), flags))
 }
 
 /// A receive of no bytes waits until there is one, or an end or an error.
 #[cold]
-pub(crate) fn awaited(fd: c_int, flags: c_int) -> Option<ssize_t> {
+fn awaited(fd: c_int, flags: c_int) -> Option<ssize_t> {
     let mut byte = [0_u8];
     let flags = flags & !(libc::MSG_TRUNC | libc::MSG_WAITALL) | libc::MSG_PEEK;
     asked(|| room::data::recv(fd, &mut [IoSliceMut::new(&mut byte)], flags)).map(|result| result.min(0))

@@ -116,7 +116,7 @@ pub(crate) unsafe extern "C" fn dup(fd: c_int) -> c_int {
         return fail(libc::EBADF) as c_int;
     }
     // SAFETY: no memory is involved.
-    duplicated(fd, unsafe { real::dup(fd) }, false)
+    duplicated(fd, unsafe { real::dup(fd) })
 }
 
 #[unsafe(no_mangle)]
@@ -128,7 +128,7 @@ pub(crate) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
     }
     // SAFETY: no memory is involved.
     let result = unsafe { real::dup2(old, new) };
-    if old == new { result } else { duplicated(old, result, false) }
+    if old == new { result } else { duplicated(old, result) }
 }
 
 #[unsafe(no_mangle)]
@@ -138,7 +138,7 @@ pub(crate) unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_
         return result;
     }
     // SAFETY: no memory is involved.
-    duplicated(old, unsafe { real::dup3(old, new, flags) }, flags & libc::O_CLOEXEC != 0)
+    duplicated(old, unsafe { real::dup3(old, new, flags) })
 }
 
 /// What stands at `new` is about to be closed, unless `old` is not open, for then nothing happens.
@@ -157,12 +157,9 @@ pub(crate) fn is_open(fd: c_int) -> bool {
 }
 
 /// `new` (if it is one) is a copy of `old`.
-pub(crate) fn duplicated(old: c_int, new: c_int, close_on_exec: bool) -> c_int {
+pub(crate) fn duplicated(old: c_int, new: c_int) -> c_int {
     if new >= 0 {
-        told(|| {
-            room::duplicated(old, new);
-            vmmc_socket::options::close_on_exec_set(new, close_on_exec);
-        });
+        told(|| room::duplicated(old, new));
         if new <= STDERR {
             move_back(new, Reason::STDIO);
         }

@@ -1,8 +1,7 @@
 //! Calls that take a `msghdr`. A connection's carries data alone; another socket's may carry descriptors.
 
-use crate::answer::asked;
 use crate::arguments::{Pieces, timeout};
-use crate::data::{awaited, receives, sends};
+use crate::data::{received_pieces, receives, sends, sent_pieces};
 use crate::descriptors_in_flight::{after_receiving, before_passing};
 use crate::lifecycle::move_back;
 use crate::real::real;
@@ -10,7 +9,6 @@ use core::ffi::{c_int, c_uint};
 use libc::{mmsghdr, msghdr, ssize_t, timespec};
 use std::time::Instant;
 use vmmc_protocol::Reason;
-use vmmc_socket as room;
 use vmmc_socket::lifecycle::is_tracked;
 
 real! {
@@ -35,7 +33,7 @@ pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags
         } else if sends(fd, flags)
             // SAFETY: the program's message.
             && let Some(pieces) = unsafe { Pieces::some(given.msg_iov, given.msg_iovlen) }
-            && let Some(result) = asked(|| room::data::send(fd, pieces.as_slices(), flags))
+            && let Some(result) = sent_pieces(fd, &pieces, flags)
         {
             return result;
         }
@@ -51,7 +49,7 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         && let Some(given) = unsafe { message.as_mut() }
         // SAFETY: the program's message.
         && let Some(mut pieces) = unsafe { Pieces::new(given.msg_iov, given.msg_iovlen) }
-        && let Some(result) = received(fd, &mut pieces, flags)
+        && let Some(result) = received_pieces(fd, &mut pieces, flags)
     {
         if result >= 0 {
             describe_stream(given, flags);
@@ -65,10 +63,6 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         unsafe { after_receiving(&*message) };
     }
     result
-}
-
-fn received(fd: c_int, pieces: &mut Pieces, flags: c_int) -> Option<ssize_t> {
-    if pieces.is_empty() { awaited(fd, flags) } else { asked(|| room::data::recv(fd, pieces.as_slices_mut(), flags)) }
 }
 
 /// What the kernel says of a TCP message beside its data: nothing.

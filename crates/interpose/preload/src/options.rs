@@ -105,14 +105,9 @@ pub(crate) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usi
     }
     // SAFETY: the program's arguments.
     let result = unsafe { real::ioctl(fd, request, argument) };
-    if result == 0 {
-        match request {
-            // SAFETY: the kernel has just read this `int`.
-            libc::FIONBIO => told(|| room::nonblocking_set(fd, unsafe { *(argument as *const c_int) } != 0)),
-            libc::FIOCLEX => told(|| room::close_on_exec_set(fd, true)),
-            libc::FIONCLEX => told(|| room::close_on_exec_set(fd, false)),
-            _ => {}
-        }
+    if result == 0 && request == libc::FIONBIO {
+        // SAFETY: the kernel has just read this `int`.
+        told(|| room::nonblocking_set(fd, unsafe { *(argument as *const c_int) } != 0));
     }
     result
 }
@@ -153,10 +148,8 @@ pub(crate) unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize
     // SAFETY: the program's arguments.
     let result = unsafe { real::fcntl(fd, command, argument) };
     match command {
-        libc::F_DUPFD => return duplicated(fd, result, false),
-        libc::F_DUPFD_CLOEXEC => return duplicated(fd, result, true),
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => return duplicated(fd, result),
         libc::F_SETFL if result == 0 => told(|| room::nonblocking_set(fd, flags & libc::O_NONBLOCK != 0)),
-        libc::F_SETFD if result == 0 => told(|| room::close_on_exec_set(fd, flags & libc::FD_CLOEXEC != 0)),
         _ => {}
     }
     result

@@ -47,7 +47,7 @@ impl Victim {
         let sender = Sender::new(&self.send, &self.recv, inbox, self.import.clone());
         let n = usize::from(arg) % self.buf.len();
         let (buf, rest) = self.buf.split_at_mut(n);
-        let told = match op % 20 {
+        let told = match op % 21 {
             0 => receiver.look().map(drop),
             1 => receiver.take(buf).map(drop),
             2 => receiver.peek(usize::from(arg >> 8), rest).map(drop),
@@ -61,14 +61,16 @@ impl Victim {
             9 => receiver.give_back().map(drop),
             10 => sender.put(buf).map(drop),
             11 => sender.put(&rest[..rest.len().min(8)]).map(drop),
-            16 => sender.collect_return().map(drop),
+            16 => sender.is_released().map(drop),
+            17 => sender.next_return(rest).map(|n| sender.return_sent(n)),
+            20 => receiver.give_back_from_kernel(buf),
             _ => {
-                Self::call_what_cannot_lie(&sender, &receiver, op, arg, rest);
+                Self::call_what_cannot_lie(&sender, &receiver, op, arg);
                 Ok(())
             }
         };
         self.lies += u32::from(told.is_err());
-        if op % 20 == 19 {
+        if op % 21 == 19 {
             self.send.sent_by_kernel(u64::from(arg));
         }
     }
@@ -78,17 +80,15 @@ impl Victim {
         receiver: &Receiver<'_, SimExport, SimImport>,
         op: u8,
         arg: u16,
-        buf: &mut [u8],
     ) {
-        match op % 20 {
+        match op % 21 {
             5 => receiver.arm(),
             6 => receiver.disarm(),
             7 => receiver.set_ready(!arg.is_multiple_of(4)),
             12 if sender.must_ring() => sender.ringing(),
             13 if sender.may_switch() => drop(sender.switch()),
             14 => sender.leave(),
-            15 if sender.is_retracted() || arg.is_multiple_of(8) => sender.honour_retract(),
-            17 => sender.return_sent(sender.next_return(buf)),
+            15 if sender.is_retracted() || arg.is_multiple_of(8) => sender.answer_retract(!arg.is_multiple_of(16)),
             18 => {
                 sender.ringing();
                 sender.not_rung();
@@ -106,7 +106,7 @@ impl Victim {
         let base = match choice % 12 {
             0 => 0,
             1 => u64::MAX,
-            2 => layout::HOLD,
+            2 => 1 << 63,
             3 => layout::TAIL_MASK,
             4 => u64::from(u32::MAX),
             5 => self.send.kernel_bytes(),
@@ -114,7 +114,7 @@ impl Victim {
             7 => self.capacity as u64,
             8 => self.own(layout::TAIL),
             9 => self.own(layout::EPOCH),
-            10 => self.own(layout::LEAVE_AT) ^ layout::HOLD,
+            10 => self.own(layout::RETURNED),
             _ => offset << 56 | self.own(layout::TAIL) & layout::TAIL_MASK,
         };
         base.wrapping_add(offset % 16).wrapping_sub(u64::from(choice >> 4) % 4)

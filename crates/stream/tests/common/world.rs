@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use vmmc_sim::{SimBuffer, SimExport, SimImport};
-use vmmc_stream::{Next, Receiver, RecvState, Road, SendState, Sender, layout};
+use vmmc_stream::{Back, Next, Receiver, RecvState, Road, SendState, Sender, layout};
 
 /// A doorbell on the wire; data is never 0.
 const BELL: u8 = 0;
@@ -29,6 +29,10 @@ struct End {
     next: u8,
     asleep: bool,
     retracting: bool,
+    /// The rest of a kernel call that waits for room; nothing else is sent meanwhile.
+    blocked: Vec<u8>,
+    /// Another program reads the kernel's queue from here on: it knows of no ring and of no doorbell.
+    replaced: bool,
 }
 
 /// See the file's page.
@@ -49,7 +53,9 @@ pub(crate) struct Seen {
     pub(crate) leaves: u32,
     pub(crate) held: u32,
     pub(crate) given_back: u32,
-    pub(crate) stuck_back: u32,
+    pub(crate) retracted_overflows: u32,
+    pub(crate) busy: u32,
+    pub(crate) replaced: u32,
     pub(crate) bells: u32,
     pub(crate) refused_bells: u32,
     pub(crate) ring_full: u32,
@@ -66,7 +72,8 @@ impl End {
         send.pair(capacity as u64);
         recv.pair(capacity as u64);
         let (delivered, expected) = (Cell::new(0), VecDeque::new());
-        Self { inbox, import, delivered, send, recv, expected, next: 0, asleep: false, retracting: false }
+        let (asleep, retracting, blocked, replaced) = (false, false, Vec::new(), false);
+        Self { inbox, import, delivered, send, recv, expected, next: 0, asleep, retracting, blocked, replaced }
     }
 
     fn deliver(&self, count: usize) {
@@ -119,13 +126,15 @@ impl World {
             4 => self.switch(i, size % 64 + 1),
             5 => drop(self.leave(i)),
             6 if arg.is_multiple_of(4) => self.retract(i),
-            6 if self.ends[i].retracting => {}
+            6 if self.ends[i].retracting || self.ends[i].replaced => {}
             6 => self.receiver(i).set_ready(true),
             7..=10 => self.receive(i, size % (2 * self.capacity) + 1, arg & 0x4000 != 0),
             11 => self.receive(i, size % 16 + 1, false),
             12 | 13 => self.sleep(i, arg % 3),
             14 => self.ends[i].deliver(size % 8),
-            _ => self.service(i),
+            // Its service finds a call under way, on whichever road.
+            _ if arg & 0x600 == 0 && self.sender(i).is_retracted() => self.sender(i).tell_busy(),
+            _ => self.service(i, arg & 0x100 != 0),
         }
         self.check_wakes(i);
         self.check_wakes(1 - i);
@@ -138,7 +147,7 @@ impl World {
                 return self.seen;
             }
             for i in 0..2 {
-                self.service(i);
+                self.service(i, false);
                 self.receive(i, usize::MAX, false);
                 self.sleep(i, 0);
                 self.ends[i].deliver(1);
@@ -158,7 +167,12 @@ impl World {
     }
 
     fn send(&mut self, i: usize, n: usize, refuse_bell: bool) {
-        if !self.settle(i) {
+        // A call that was under way when the receiver asked goes on, if the stream is on the ring.
+        let is_late = refuse_bell
+            && self.sender(i).is_retracted()
+            && self.ends[i].send.road() == Road::Vmmc
+            && self.ends[i].blocked.is_empty();
+        if !is_late && !self.settle(i) {
             return;
         }
         let data = self.data(i, n);
@@ -175,6 +189,9 @@ impl World {
         let n = self.kernel_send(i, &data[done..]);
         self.ends[i].send.sent_by_kernel(n as u64);
         self.sent(i, &data[done..done + n]);
+        if refuse_bell && n < data.len() - done {
+            self.ends[i].blocked = data[done + n..].iter().copied().take(self.capacity / 2).collect();
+        }
     }
 
     fn kernel_send(&mut self, i: usize, data: &[u8]) -> usize {
@@ -201,19 +218,24 @@ impl World {
 
     /// What the sender's service does when the application does nothing: whether the application may send.
     fn settle(&mut self, i: usize) -> bool {
-        if self.sender(i).is_retracted() {
-            self.ring_if_owed(i, false);
-            self.sender(i).honour_retract();
-            self.seen.held += 1;
-        }
-        if !self.sender(i).collect_return().unwrap() {
+        if !self.unblocked(i) {
+            if self.sender(i).is_retracted() {
+                self.sender(i).tell_busy();
+                self.seen.busy += 1;
+            }
             return false;
+        }
+        if self.sender(i).is_retracted() {
+            self.seen.retracted_overflows += u32::from(self.ends[i].send.road() == Road::Kernel);
+            self.ring_if_owed(i, false);
+            self.sender(i).answer_retract(true);
+            self.seen.held += 1;
         }
         let mut buf = [0; 5];
         loop {
-            let n = self.sender(i).next_return(&mut buf);
+            let n = self.sender(i).next_return(&mut buf).unwrap();
             if n == 0 {
-                return true;
+                return self.sender(i).is_released().unwrap();
             }
             let sent = self.kernel_send(i, &buf[..n]);
             self.sender(i).return_sent(sent);
@@ -224,12 +246,22 @@ impl World {
         }
     }
 
-    fn service(&mut self, i: usize) {
+    /// The blocked kernel call goes on as far as there is room: whether it has ended.
+    fn unblocked(&mut self, i: usize) -> bool {
+        let data = std::mem::take(&mut self.ends[i].blocked);
+        let n = self.kernel_send(i, &data);
+        self.ends[i].send.sent_by_kernel(n as u64);
+        self.sent(i, &data[..n]);
+        self.ends[i].blocked = data[n..].to_vec();
+        n == data.len()
+    }
+
+    fn service(&mut self, i: usize, replaced: bool) {
         self.settle(i);
         if self.ends[i].send.road() == Road::Vmmc {
             self.ring_if_owed(i, false);
         }
-        self.give_back(i);
+        self.give_back(i, replaced);
     }
 
     fn switch(&mut self, i: usize, n: usize) {
@@ -247,6 +279,9 @@ impl World {
 
     /// Whether the stream is on the kernel road afterwards. A doorbell that is owed must go first.
     fn leave(&mut self, i: usize) -> bool {
+        if !self.ends[i].blocked.is_empty() {
+            return false;
+        }
         self.ring_if_owed(i, false);
         if self.sender(i).must_ring() {
             return false;
@@ -258,15 +293,20 @@ impl World {
 
     /// Reads at most `limit` bytes from the kernel and tells the stream: the data among them.
     fn kernel_receive(&mut self, i: usize, limit: usize) -> usize {
+        let bytes = self.kernel_read(i, limit);
+        let data = self.receiver(i).from_kernel(&bytes).unwrap();
+        self.seen.stashed += u32::from(bytes[data..].iter().any(|byte| *byte != BELL));
+        self.arrived(i, &bytes[..data]);
+        bytes.len()
+    }
+
+    fn kernel_read(&mut self, i: usize, limit: usize) -> Vec<u8> {
         let queue = &mut self.pipes[1 - i].queue;
         let n = limit.min(queue.len());
         let (bytes, tags): (Vec<u8>, Vec<usize>) = queue.drain(..n).unzip();
         let late = tags.last().copied().unwrap_or(0).saturating_sub(self.ends[i].delivered.get());
         self.ends[i].deliver(late);
-        let data = self.receiver(i).from_kernel(&bytes).unwrap();
-        self.seen.stashed += u32::from(bytes[data..].iter().any(|byte| *byte != BELL));
-        self.arrived(i, &bytes[..data]);
-        n
+        bytes
     }
 
     fn arrived(&mut self, i: usize, data: &[u8]) {
@@ -280,6 +320,14 @@ impl World {
             return;
         }
         self.ends[i].asleep = false;
+        if self.ends[i].replaced {
+            let bytes = self.kernel_read(i, n);
+            return self.arrived(i, &bytes);
+        }
+        if self.ends[i].retracting {
+            // It holds the receive gate.
+            return;
+        }
         if n.is_multiple_of(2) {
             self.receiver(i).disarm();
         }
@@ -313,6 +361,9 @@ impl World {
     /// Goes to sleep in the kernel if there is nothing. It arms (0), or only if that has not been done or was answered (1),
     /// or sleeps on the kernel road without arming, as a waiter whose call nobody saw (2).
     fn sleep(&mut self, i: usize, how: u16) {
+        if self.ends[i].retracting || self.ends[i].replaced {
+            return;
+        }
         let unseen = how == 2 && matches!(self.receiver(i).look().unwrap(), Next::Kernel { .. });
         if !unseen && (how != 1 || !self.ends[i].recv.is_armed()) {
             self.receiver(i).arm();
@@ -324,38 +375,42 @@ impl World {
     }
 
     fn retract(&mut self, i: usize) {
+        if self.ends[i].replaced {
+            return;
+        }
         self.receiver(i).set_ready(false);
         self.fence(i);
         self.ends[i].retracting |= self.receiver(i).retract().unwrap();
         self.fence(i);
     }
 
-    fn give_back(&mut self, i: usize) {
+    fn give_back(&mut self, i: usize, replaced: bool) {
         if !self.ends[i].retracting {
             return;
         }
         match self.receiver(i).give_back().unwrap() {
-            Some(all) => {
+            Back::Done => {
                 self.ends[i].retracting = false;
                 let in_kernel = self.pipes[1 - i].queue.iter().any(|(byte, _)| *byte == BELL);
-                let here = matches!(self.receiver(i).look().unwrap(), Next::Data(_));
-                assert!(!all || !here && !in_kernel, "end {i} still holds bytes: {here}, or doorbells: {in_kernel}");
-                self.seen.stuck_back += u32::from(!all);
+                let here = self.receiver(i).has_bytes();
+                assert!(!here && !in_kernel, "end {i} still holds bytes: {here}, or doorbells: {in_kernel}");
+                self.ends[i].replaced = replaced;
+                self.seen.replaced += u32::from(replaced);
             }
-            None if self.ends[i].recv.road() == Road::Vmmc => {
-                if let Next::Kernel { limit } = self.receiver(i).look().unwrap() {
-                    self.kernel_receive(i, limit);
-                }
+            Back::Kernel { limit } => {
+                let bytes = self.kernel_read(i, limit);
+                self.receiver(i).give_back_from_kernel(&bytes).unwrap();
             }
-            None => {}
+            Back::Wait => {}
+            Back::Refused => panic!("end {i} was refused"),
         }
     }
 
     /// If end `i` sleeps and bytes are on their way to it, then something in the kernel wakes it, or the sender still owes.
     fn check_wakes(&self, i: usize) {
         let woken = !self.pipes[1 - i].queue.is_empty();
-        if !self.ends[i].asleep || woken || self.ends[1 - i].expected.is_empty() || self.ends[1 - i].send.owes_return()
-        {
+        let coming_back = self.ends[i].retracting || self.ends[1 - i].send.owes_return();
+        if !self.ends[i].asleep || woken || self.ends[1 - i].expected.is_empty() || coming_back {
             return;
         }
         self.fence(1 - i);

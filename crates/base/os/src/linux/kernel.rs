@@ -116,6 +116,16 @@ pub fn getsockopt(fd: i32, level: i32, name: i32, value: &mut [u8]) -> Result<us
     unsafe { call!(SYS_getsockopt, fd, level, name, value.as_mut_ptr(), &raw mut len) }?;
     Ok(len as usize)
 }
+/// How long a call on a blocking socket may wait to send (`sending`) or to receive; `None`: for ever.
+#[must_use]
+pub fn time_limit(fd: i32, sending: bool) -> Option<core::time::Duration> {
+    let mut limit = [0u8; 16];
+    let name = if sending { libc::SO_SNDTIMEO } else { libc::SO_RCVTIMEO };
+    getsockopt(fd, libc::SOL_SOCKET, name, &mut limit).ok()?;
+    let [seconds, micros] = [limit.first_chunk()?, limit.last_chunk()?].map(|word| u64::from_ne_bytes(*word));
+    let limit = core::time::Duration::from_secs(seconds).saturating_add(core::time::Duration::from_micros(micros));
+    (!limit.is_zero()).then_some(limit)
+}
 /// getsockname(2) (`peer` false) or getpeername(2): the raw address and its length.
 pub fn address(fd: i32, peer: bool, raw: &mut [u8; 28]) -> Result<usize> {
     let mut len = 28u32;

@@ -9,7 +9,7 @@ use core::ptr::{null, null_mut};
 use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
 use windows_sys::Win32::Foundation::CloseHandle;
-use windows_sys::Win32::Networking::WinSock::{SOCKET, TIMEVAL, WSABUF, WSAEINVAL, WSAPOLLFD, WSAEOPNOTSUPP};
+use windows_sys::Win32::Networking::WinSock::{SO_RCVTIMEO, SO_SNDTIMEO, SOCKET, TIMEVAL, WSABUF, WSAEINVAL, WSAPOLLFD, WSAEOPNOTSUPP};
 use windows_sys::Win32::System::Threading::INFINITE;
 
 /// The outcome of a call: what it yields, or the system's error.
@@ -146,6 +146,16 @@ pub fn getsockopt(fd: i32, level: i32, name: i32, value: &mut [u8]) -> Result<us
     // SAFETY: the call writes at most `len` bytes into the exclusive slice, and the length.
     outcome(unsafe { winsock::getsockopt(socket(fd), level, name, value.as_mut_ptr(), &raw mut len) })?;
     Ok(len.unsigned_abs() as usize)
+}
+
+/// How long a call on a blocking socket may wait to send (`sending`) or to receive; `None`: for ever.
+#[must_use]
+pub fn time_limit(fd: i32, sending: bool) -> Option<Duration> {
+    let mut millis = [0u8; 4];
+    let name = if sending { SO_SNDTIMEO } else { SO_RCVTIMEO };
+    getsockopt(fd, abi::SOL_SOCKET, name, &mut millis).ok()?;
+    let limit = Duration::from_millis(u64::from(u32::from_ne_bytes(millis)));
+    (!limit.is_zero()).then_some(limit)
 }
 
 /// getsockname (`peer` false) or getpeername: the raw address and its length.
