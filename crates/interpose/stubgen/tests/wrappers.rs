@@ -96,12 +96,16 @@ fn every_kind_of_call_passes_through_a_stub_as_it_came() {
     assert_eq!(alone.lines().count(), 18);
     assert!(alone.contains("mixed 7654321\n") && alone.contains("sum 21\n") && alone.contains("nameless 42\n"));
 
-    wrap_fixture(WIN64, package.path());
+    let wrapper = wrap_fixture(WIN64, package.path());
     let Run { printed, wrapped } = support::wine(&program, "original");
     assert!(wrapped, "Wine has not loaded the wrapper");
     // One answers itself, and one is in the table although this original lacks it.
     let expected = alone.replace("answered 21\n", "answered 42\n") + "exception c0000139\n";
     assert_eq!(printed, expected);
+
+    // Where the system's DLL should be, a wrapper finds itself: a call fails and does not go round for ever.
+    support::install(&wrapper);
+    assert_eq!(support::wine(&program, "original").printed, "exception c0000139\n");
 }
 
 #[test]

@@ -254,7 +254,8 @@ fn look_up(name: *const c_char) -> Option<NonNull<c_void>> {
     let path = system_path()?;
     // SAFETY: the path ends in a zero; the module's handle is used at once and is never freed.
     let module = unsafe { LoadLibraryW(path.as_ptr()) };
-    let module = NonNull::new(module)?;
+    // Put into the system's directory this DLL would find itself, and its stubs would jump to themselves for ever.
+    let module = NonNull::new(module).filter(|module| !ptr::addr_eq(module.as_ptr(), &raw const __ImageBase))?;
     // SAFETY: the module is loaded, and the name is an ordinal or ends in a zero.
     NonNull::new(unsafe { GetProcAddress(module.as_ptr(), name) })
 }
@@ -283,6 +284,11 @@ extern "system" fn missing() {
     const EXCEPTION_NONCONTINUABLE: u32 = 1;
     // SAFETY: no arguments are passed, so none are read; the exception is never continued here.
     unsafe { RaiseException(STATUS_ENTRYPOINT_NOT_FOUND, EXCEPTION_NONCONTINUABLE, 0, ptr::null()) }
+}
+
+unsafe extern "C" {
+    /// Where this DLL begins in memory, which is its handle; the linker supplies it.
+    static __ImageBase: u8;
 }
 
 #[link(name = "kernel32")]
