@@ -1,7 +1,8 @@
 //! The command line: what clap makes of it, and how a mistake in it is told in one line.
 
 use crate::failure::Failure;
-use crate::{bench, broker, completions, doctor, man, run, selftest, status};
+use crate::system::bench;
+use crate::{broker, completions, doctor, man, run, selftest, status};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
@@ -49,7 +50,7 @@ pub(crate) enum Command {
 #[command(name = "vmmc")]
 pub(crate) enum Internal {
     SelftestPeer(selftest::Options),
-    #[command(name = vmmc_bench::WORKER)]
+    #[command(name = bench::WORKER)]
     BenchWorker(bench::Worker),
 }
 

@@ -1,7 +1,7 @@
 //! `vmmc broker`: the process that pairs the two ends of a connection and gives them memory.
 
 use crate::failure::{Failure, complain};
-use crate::runtime;
+use crate::system::runtime;
 use std::time::Duration;
 
 /// Run the broker, which pairs the two ends of a connection, in the foreground

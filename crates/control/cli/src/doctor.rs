@@ -1,13 +1,9 @@
 //! `vmmc doctor`: what works on this machine, what does not, why, and what to do.
 
-mod check;
-mod machine;
-mod memory;
-mod socket;
-mod software;
-mod trip;
+pub(crate) mod check;
 
 use crate::failure::Failure;
+use crate::system::checks::CHECKS;
 use crate::text::{one_line, plural};
 use check::{Check, Verdict};
 use std::io::Write as _;
@@ -32,25 +28,6 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
 }
-
-/// The checks, in the order in which one would look: what the machine is, what it allows, what is installed, the trial.
-const CHECKS: [fn() -> Check; 15] = [
-    machine::architecture,
-    machine::kernel,
-    machine::c_library,
-    machine::processors,
-    memory::sealing,
-    memory::available,
-    memory::file_size,
-    memory::descriptors,
-    socket::byte_counts,
-    socket::namespace_cookie,
-    software::processes,
-    software::library,
-    software::runtime_directory,
-    software::broker,
-    trip::both_directions,
-];
 
 pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     let mut out = std::io::stdout().lock();

@@ -3,27 +3,31 @@
 //! It carries no data and opens no connections of its own, save those of the self test. People and scripts call it.
 //! It stands on `control/protocol` (what the library leaves to be read), `control/broker` and `bench`.
 //!
+//! What only one system has stands in `system`, under the same names for each: where programs' tables are found, how a program
+//! is launched, what is examined, where the library is.
+//!
 //! `main` is not Rust's: the standard runtime would ignore SIGPIPE and open closed standard descriptors before we are asked,
 //! and a command that `vmmc run` starts must find both as they were.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), no_main)]
 
 mod arguments;
-mod bench;
 mod broker;
 mod completions;
 mod doctor;
 mod failure;
-mod library;
 mod man;
 mod run;
-mod runtime;
 mod selftest;
 mod status;
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
+mod system;
 mod text;
 
 use arguments::{Command, Internal};
 use failure::Failure;
+use system::bench;
 
 /// Where the C runtime enters; the unit tests have a `main` of their own.
 #[allow(unsafe_code)]

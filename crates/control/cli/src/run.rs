@@ -1,15 +1,11 @@
-//! `vmmc run`: becomes the command, with the library preloaded and a broker within reach.
-
-mod elf;
-mod program;
+//! `vmmc run`: runs the command with the library in it and a broker within reach.
 
 use crate::failure::{Failure, complain};
-use crate::{library, runtime};
-use std::collections::BTreeMap;
-use std::ffi::{CString, OsString, c_char};
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::Path;
+use crate::system::launch;
+use std::ffi::OsString;
 use vmmc_protocol::settings;
+
+pub(crate) use launch::run;
 
 /// Longest spin that may be asked for: a second.
 const SPIN_MICROSECONDS_MAX: u32 = 1_000_000;
@@ -17,27 +13,8 @@ const SPIN_MICROSECONDS_MAX: u32 = 1_000_000;
 /// Run a command; its TCP connections on this host move over VMMC
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "vmmc run [OPTIONS] [--] COMMAND [ARGUMENT]...")]
-#[command(long_about = "\
-Run a command; its TCP connections on this host move over VMMC.
-
-The command's process image replaces vmmc's: process id, exit code, signals, descriptors and terminal are the \
-command's own. Children of the command run under vmmc too. A connection is accelerated when its other end runs under \
-vmmc as well, as the same user; every other connection works as before, on the kernel's TCP.
-
-A program that cannot be accelerated (statically linked, written in Go, 32-bit, set-user-id) runs all the same, after \
-one line of warning.")]
-#[command(after_help = "\
-Examples:
-  vmmc run -- redis-server --port 7000
-  vmmc run --profile latency -- ./trading-gateway --config prod.toml
-  vmmc run --spin off -- nginx -g 'daemon off;'
-  vmmc run --strict -- pytest tests/network
-
-Exit status: the command's own; 2 for a mistake on vmmc's command line or a refusal by --strict; 126 if the command \
-cannot be executed; 127 if it is not found.
-
-What the command inherits: LD_PRELOAD with libvmmc.so in front, and VMMC_PROFILE, VMMC_SPIN, VMMC_STRICT, \
-VMMC_RUNTIME_DIR. VMMC_LIBRARY names libvmmc.so where it is not installed near vmmc.")]
+#[command(long_about = launch::LONG_ABOUT)]
+#[command(after_help = launch::AFTER_HELP)]
 pub(crate) struct Options {
     /// What to favour: `safe` processor time, waiting briefly in user space; `latency` the shortest waits
     #[arg(long, value_enum, default_value_t = Profile::Safe, env = settings::PROFILE)]
@@ -84,7 +61,7 @@ fn parse_spin(text: &str) -> Result<Spin, String> {
 
 impl Options {
     /// A shortcoming that the command survives: a warning, or the end if the caller is strict.
-    fn shortcoming(&self, line: &str) -> Result<(), Failure> {
+    pub(crate) fn shortcoming(&self, line: &str) -> Result<(), Failure> {
         if self.strict {
             return Err(Failure::of_input(format!("{line} (--strict)")));
         }
@@ -93,87 +70,21 @@ impl Options {
         }
         Ok(())
     }
-}
 
-pub(crate) fn run(options: Options) -> Result<u8, Failure> {
-    let name = options.command.first().ok_or_else(|| Failure::of_input("no command was given"))?;
-    let program = program::find(name)?;
-    let verdict = elf::inspect(&program);
-    if let Some(why) = verdict.why() {
-        options.shortcoming(&format!("{} {why}; it runs unaccelerated, on the kernel's TCP", program.display()))?;
+    /// The settings as the library takes them from its environment.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let profile = if self.profile == Profile::Latency { "latency" } else { "safe" };
+        let spin = match self.spin {
+            Spin::Auto => "auto".to_owned(),
+            Spin::Off => "off".to_owned(),
+            Spin::Microseconds(microseconds) => microseconds.to_string(),
+        };
+        let mut settings = vec![(settings::PROFILE, profile.to_owned()), (settings::SPIN, spin)];
+        if self.strict {
+            settings.push((settings::STRICT, "1".to_owned()));
+        }
+        settings
     }
-    let directory = runtime::directory().map_err(Failure::of_input)?;
-    if let Err(why) = runtime::ensure_broker(&directory) {
-        options.shortcoming(&format!("no broker: {why}; connections stay on the kernel's TCP until there is one"))?;
-    }
-    let library = match library::find() {
-        Ok(path) => Some(path),
-        Err(why) => options.shortcoming(&format!("{why}; {} runs unaccelerated", program.display())).map(|()| None)?,
-    };
-    let environment = environment(&options, &directory, library.as_deref().filter(|_| verdict.may_preload()));
-    Err(become_program(&program, options.command.clone(), environment))
-}
-
-/// The command's environment: this one's, the settings, and the library in front of what is preloaded already.
-fn environment(options: &Options, directory: &Path, library: Option<&Path>) -> BTreeMap<OsString, OsString> {
-    let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
-    set(settings::PROFILE, if options.profile == Profile::Latency { "latency".into() } else { "safe".into() });
-    set(
-        settings::SPIN,
-        match options.spin {
-            Spin::Auto => "auto".into(),
-            Spin::Off => "off".into(),
-            Spin::Microseconds(microseconds) => microseconds.to_string().into(),
-        },
-    );
-    set(settings::RUNTIME_DIR, directory.into());
-    if options.strict {
-        set(settings::STRICT, "1".into());
-    }
-    if let Some(library) = library {
-        let preloaded = environment.remove(&OsString::from(PRELOAD)).unwrap_or_default();
-        environment.insert(PRELOAD.into(), prepend(library, preloaded));
-    }
-    environment
-}
-
-/// The loader's list of libraries to load first, cut at colons and spaces.
-const PRELOAD: &str = "LD_PRELOAD";
-
-fn prepend(library: &Path, preloaded: OsString) -> OsString {
-    let library = library.as_os_str().to_owned().into_vec();
-    let preloaded = preloaded.into_vec();
-    let mut entries = preloaded.split(|byte| b" :".contains(byte)).filter(|entry| !entry.is_empty());
-    if entries.any(|entry| entry == library) {
-        return OsString::from_vec(preloaded);
-    }
-    let mut list = library;
-    if !preloaded.is_empty() {
-        list.push(b':');
-        list.extend(preloaded);
-    }
-    OsString::from_vec(list)
-}
-
-/// Replaces this process by the program. Returns only if that fails.
-///
-/// Not the standard library's `exec`: that one would reset SIGPIPE, which the command must find as it was.
-#[allow(unsafe_code)]
-fn become_program(program: &Path, arguments: Vec<OsString>, environment: BTreeMap<OsString, OsString>) -> Failure {
-    // Arguments and environment came from the system, so no byte in them is 0: nothing is left out here.
-    let c_strings =
-        |strings: Vec<Vec<u8>>| strings.into_iter().filter_map(|s| CString::new(s).ok()).collect::<Vec<_>>();
-    let pair = |(name, value): (OsString, OsString)| [name.into_vec(), value.into_vec()].join(&b'=');
-    let path = c_strings(vec![program.as_os_str().to_owned().into_vec()]);
-    let arguments = c_strings(arguments.into_iter().map(OsString::into_vec).collect());
-    let environment = c_strings(environment.into_iter().map(pair).collect());
-    let pointers = |strings: &[CString]| -> Vec<*const c_char> {
-        strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
-    };
-    // SAFETY: the path is a C string; both lists are null-terminated arrays of C strings; all outlive the call.
-    unsafe { libc::execvpe(path[0].as_ptr(), pointers(&arguments).as_ptr(), pointers(&environment).as_ptr()) };
-    program::explain(program, &std::io::Error::last_os_error())
 }
 
 #[cfg(test)]
@@ -188,13 +99,5 @@ mod tests {
         for wrong in ["", "on", "-1", "1.5", "1000001", "50us"] {
             assert!(parse_spin(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn the_library_stands_first_and_once() {
-        let library = Path::new("/l/libvmmc.so");
-        assert_eq!(prepend(library, OsString::new()), "/l/libvmmc.so");
-        assert_eq!(prepend(library, "/a.so b.so".into()), "/l/libvmmc.so:/a.so b.so");
-        assert_eq!(prepend(library, "/a.so:/l/libvmmc.so".into()), "/a.so:/l/libvmmc.so");
     }
 }

@@ -1,12 +1,11 @@
 //! `vmmc status`: who runs under vmmc, which road every direction of every connection is on, and why.
 
-mod kernel;
 pub(crate) mod model;
-mod read;
-pub(crate) mod scan;
+pub(crate) mod read;
 mod show;
 
 use crate::failure::Failure;
+use crate::system::tables;
 use model::Report;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -91,15 +90,13 @@ fn print(options: &Options) -> Result<(), Failure> {
 
 /// What is there to see, of one process or of all.
 fn look(pid: Option<i32>) -> Result<Report, Failure> {
-    let report = scan::all().map_err(|error| Failure::of_work(format!("/proc cannot be read: {error}")))?;
+    let report = tables::all().map_err(Failure::of_work)?;
     let Some(pid) = pid else { return Ok(report) };
     let report = report.only(pid);
     if report.families.is_empty() {
         let why = match report.unreadable.first() {
             Some(unreadable) => unreadable.why.clone(),
-            None if std::path::Path::new("/proc").join(pid.to_string()).exists() => {
-                "it does not run under vmmc".to_owned()
-            }
+            None if vmmc_os::process::exists(pid.unsigned_abs()) => "it does not run under vmmc".to_owned(),
             None => "there is no such process".to_owned(),
         };
         return Err(Failure::of_work(format!("process {pid}: {why}")));

@@ -8,6 +8,8 @@ pub const SPIN: &str = "VMMC_SPIN";
 pub const STRICT: &str = "VMMC_STRICT";
 /// `1`: the library passes everything through.
 pub const DISABLE: &str = "VMMC_DISABLE";
+/// The command's file, where a guest starts the broker itself (Windows) and the command does not lie beside the library.
+pub const COMMAND: &str = "VMMC_BIN";
 /// How the command is started as the broker on demand.
 pub const BROKER_ARGUMENTS: [&str; 2] = ["broker", "--background"];
 /// Directory of the broker's socket; default `$XDG_RUNTIME_DIR/vmmc`, else `/tmp/vmmc-UID` (mode 0700, owner checked). On

@@ -10,7 +10,8 @@ use windows_sys::Win32::System::LibraryLoader::{
 };
 use windows_sys::Win32::System::Threading::{
     CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, CreateThread, CreateWaitableTimerExW, GetCurrentProcess, GetCurrentProcessId,
-    GetCurrentThreadId, GetProcessAffinityMask, OpenProcess, OpenProcessToken, PROCESS_SYNCHRONIZE, SetWaitableTimer,
+    GetCurrentThreadId, GetProcessAffinityMask, OpenProcess, OpenProcessToken, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION,
+    PROCESS_SYNCHRONIZE, QueryFullProcessImageNameW, SetWaitableTimer,
     STACK_SIZE_PARAM_IS_A_RESERVATION, Sleep, SwitchToThread, TIMER_ALL_ACCESS, WaitForSingleObject,
 };
 
@@ -47,6 +48,24 @@ pub fn exists(pid: u32) -> bool {
         CloseHandle(process);
         !ended
     }
+}
+/// The path of the file that a process runs, if it may be asked.
+#[must_use]
+pub fn image(pid: u32) -> Option<std::ffi::OsString> {
+    let mut path = vec![0u16; 4096];
+    let mut len = path.len() as u32;
+    // SAFETY: the path is as long as is said; the handle is closed.
+    let known = unsafe {
+        let process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid);
+        if process.is_null() {
+            return None;
+        }
+        let known = QueryFullProcessImageNameW(process, PROCESS_NAME_WIN32, path.as_mut_ptr(), &raw mut len);
+        CloseHandle(process);
+        known
+    };
+    let path = path.get(..len as usize).filter(|_| known != 0)?;
+    Some(std::os::windows::ffi::OsStringExt::from_wide(path))
 }
 /// SwitchToThread.
 pub fn yield_now() {

@@ -4,10 +4,8 @@
 //! every length is bounded, and every field is checked or has no wrong value.
 
 use super::model::{Broker, Direction, Kind, Profile, Road, Socket, Table};
-use std::fs::File;
 use std::mem::{offset_of, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::FileExt as _;
 use vmmc_protocol::Reason;
 use vmmc_protocol::record::{DirectionRecord, Header, MAGIC, RECORD_SIZE, SocketRecord, VERSION};
 
@@ -17,12 +15,12 @@ const RECORDS_MAX: u64 = 1 << 20;
 const RECORDS_PER_READ: u64 = 64;
 const RECORD_BYTES: u64 = RECORD_SIZE as u64;
 
+/// The file, by what copies bytes out of it: from an offset on into a buffer, and tells how many (0 at the end).
+pub(crate) trait Copying: Fn(&mut [u8], u64) -> std::io::Result<usize> {}
+impl<F: Fn(&mut [u8], u64) -> std::io::Result<usize>> Copying for F {}
+
 /// Reads a whole table; a sentence if the file is none.
-pub(super) fn table(file: &File) -> Result<Table, String> {
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("its table of sockets is not a file".to_owned());
-    }
+pub(crate) fn table(file: &impl Copying) -> Result<Table, String> {
     let header = read(file, 0, 1).filter(|bytes| bytes.len() == RECORD_SIZE);
     let header = header.ok_or("its table of sockets has no header")?;
     let header = Bytes(&header);
@@ -57,7 +55,7 @@ fn broker(header: Bytes<'_>) -> Broker {
 }
 
 /// The sockets in the first `used` records, and how many records made no sense.
-fn sockets(file: &File, used: u64) -> (Vec<Socket>, usize) {
+fn sockets(file: &impl Copying, used: u64) -> (Vec<Socket>, usize) {
     let mut sockets = Vec::new();
     let mut damaged = 0;
     let mut at = 0;
@@ -81,11 +79,11 @@ fn sockets(file: &File, used: u64) -> (Vec<Socket>, usize) {
 }
 
 /// Up to `count` records from record `at` on; fewer where the file ends.
-fn read(file: &File, at: u64, count: u64) -> Option<Vec<u8>> {
+fn read(file: &impl Copying, at: u64, count: u64) -> Option<Vec<u8>> {
     let mut bytes = vec![0; RECORD_SIZE * usize::try_from(count).ok()?];
     let mut filled = 0;
     while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], at * RECORD_BYTES + filled as u64) {
+        match file(&mut bytes[filled..], at * RECORD_BYTES + filled as u64) {
             Ok(0) => break,
             Ok(more) => filled += more,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

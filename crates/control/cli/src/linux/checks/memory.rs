@@ -1,6 +1,6 @@
 //! What memory and descriptors may be had.
 
-use super::check::Check;
+use crate::doctor::check::Check;
 use crate::text::{bytes, count};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::process::{Resource, getrlimit};

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 
-pub(crate) use vmmc_bench::Options;
+pub(crate) use vmmc_bench::{Options, WORKER};
 
 /// One end of a measurement
 #[derive(Debug, clap::Args)]

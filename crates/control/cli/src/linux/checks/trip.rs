@@ -1,9 +1,9 @@
 //! The trial: two plain programs under `vmmc run`, until both directions of their connection are on VMMC.
 
-use super::check::Check;
-use crate::library;
+use crate::doctor::check::Check;
 use crate::status::model::{Report, Road, Socket};
-use crate::status::scan;
+use crate::system::library;
+use crate::system::tables;
 use crate::text::count;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -31,7 +31,7 @@ fn converse() -> Result<Check, String> {
     let begun = Instant::now();
     let pids = [connector.pid(), listener.pid()];
     let verdict = loop {
-        let report = scan::all().map_err(|error| format!("/proc: {error}"))?;
+        let report = tables::all()?;
         let moved = pids.iter().all(|pid| connection(&report, *pid).is_some_and(Socket::is_accelerated));
         if moved || begun.elapsed() > PATIENCE {
             break if moved { Ok(begun.elapsed()) } else { Err(explain(&report, pids)) };

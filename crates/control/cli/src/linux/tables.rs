@@ -1,13 +1,14 @@
 //! From `/proc` to the tables of all processes that one may look at.
 
-use super::model::{Family, Process, Report, Unreadable};
-use super::{kernel, read};
+use super::addresses;
+use crate::status::model::{Family, Process, Report, Unreadable};
+use crate::status::read;
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use vmmc_protocol::record::MEMFD_NAME;
 
@@ -15,11 +16,13 @@ use vmmc_protocol::record::MEMFD_NAME;
 type Identity = (u64, u64);
 
 /// Looks at every process.
-pub(crate) fn all() -> std::io::Result<Report> {
+pub(crate) fn all() -> Result<Report, String> {
     let mut files: BTreeMap<Identity, (File, Vec<Process>)> = BTreeMap::new();
     let mut unreadable = Vec::new();
-    let mut pids: Vec<i32> =
-        std::fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    let mut pids: Vec<i32> = std::fs::read_dir("/proc")
+        .map_err(|error| format!("/proc cannot be read: {error}"))?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
     pids.sort_unstable();
     for pid in pids {
         for table in table_files(pid) {
@@ -34,10 +37,10 @@ pub(crate) fn all() -> std::io::Result<Report> {
     }
     let mut families = Vec::new();
     for (file, processes) in files.into_values() {
-        match read::table(&file) {
+        match read::table(&|buffer: &mut [u8], at| file.read_at(buffer, at)) {
             Ok(table) => {
                 let mut family = Family { processes, table };
-                kernel::fill_addresses(&mut family);
+                addresses::fill(&mut family);
                 families.push(family);
             }
             Err(why) => {
@@ -81,6 +84,9 @@ fn open(path: &Path) -> std::io::Result<Option<(Identity, File)>> {
         Err(error) => return Err(error.into()),
     };
     let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
     Ok(Some(((metadata.dev(), metadata.ino()), file)))
 }
 

@@ -1,6 +1,6 @@
 //! What the kernel tells of sockets whose addresses the library has not looked up (it does so only when it must).
 
-use super::model::{Family, Kind, Socket};
+use crate::status::model::{Family, Kind, Socket};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 type Addresses = HashMap<u64, [SocketAddr; 2]>;
 
 /// Fills in the addresses that the table leaves open, as far as they are to be found.
-pub(super) fn fill_addresses(family: &mut Family) {
+pub(super) fn fill(family: &mut Family) {
     let processes = &family.processes;
     let mut known = None;
     for socket in family.table.sockets.iter_mut().filter(|socket| needs_address(socket)) {

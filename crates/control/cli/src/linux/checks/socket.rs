@@ -1,6 +1,6 @@
 //! What the kernel tells about sockets.
 
-use super::check::Check;
+use crate::doctor::check::Check;
 use std::ffi::c_int;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

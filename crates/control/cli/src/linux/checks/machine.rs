@@ -1,6 +1,6 @@
 //! What the machine is.
 
-use super::check::Check;
+use crate::doctor::check::Check;
 use std::ffi::CStr;
 
 /// First kernel with everything that the library asks for; the youngest is SO_NETNS_COOKIE.

@@ -1,8 +1,8 @@
 //! What is installed and within reach: processes to look at, the library, the broker and its directory.
 
-use super::check::Check;
+use crate::doctor::check::Check;
+use crate::system::{library, runtime};
 use crate::text::{one_line, plural};
-use crate::{library, runtime};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,0 +1,11 @@
+//! Linux.
+
+mod addresses;
+pub(crate) mod bench;
+pub(crate) mod checks;
+mod elf;
+pub(crate) mod launch;
+mod library;
+mod program;
+pub(crate) mod runtime;
+pub(crate) mod tables;

@@ -1,0 +1,103 @@
+//! `vmmc run`: starts the command suspended, puts the library into it, lets it run, and ends as it ends.
+
+use super::{library, runtime};
+use crate::failure::Failure;
+use crate::run::Options;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::windows::io::AsRawHandle as _;
+use std::os::windows::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command};
+use vmmc_os::inject;
+use vmmc_protocol::settings;
+
+/// What `vmmc run --help` says.
+pub(crate) const LONG_ABOUT: &str = "\
+Run a command; its TCP connections on this host move over VMMC.
+
+The command is started suspended, our wsock32.dll is loaded into it, which leads the socket calls of its modules to \
+itself, and then it runs, with vmmc's console and standard handles. A connection is accelerated when its other end runs \
+under vmmc as well, as the same user; every other connection works as before, on the system's TCP.
+
+A program that imports WSOCK32 needs no vmmc run: copy wsock32.dll beside it. If there is one beside the command, that one \
+is used, and none is loaded. A program of another word size runs unaccelerated, after one line of warning.";
+/// What it says last.
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  vmmc run -- server.exe --port 7000
+  vmmc run --profile latency -- client.exe localhost 7000
+
+Exit status: the command's own; 2 for a mistake on vmmc's command line or a refusal by --strict; 126 if the command \
+cannot be executed; 127 if it is not found.
+
+What the command inherits: VMMC_PROFILE, VMMC_SPIN, VMMC_STRICT, VMMC_RUNTIME_DIR, and VMMC_BIN, by which the library finds \
+vmmc.exe. VMMC_LIBRARY names wsock32.dll where it does not lie beside vmmc.exe. Wine also gets a WINEDLLOVERRIDES by which \
+it takes our wsock32.dll for its own.";
+
+/// CREATE_SUSPENDED.
+const SUSPENDED: u32 = 4;
+/// What tells Wine to prefer a wsock32.dll that is not its own; Windows does not know it.
+const WINE_OVERRIDES: &str = "WINEDLLOVERRIDES";
+const WINE_OVERRIDE: &str = "wsock32=n,b";
+
+pub(crate) fn run(options: Options) -> Result<u8, Failure> {
+    let (name, arguments) = options.command.split_first().ok_or_else(|| Failure::of_input("no command was given"))?;
+    let directory = runtime::directory().map_err(Failure::of_input)?;
+    if let Err(why) = runtime::ensure_broker(&directory) {
+        options.shortcoming(&format!("no broker: {why}; connections stay on the system's TCP until there is one"))?;
+    }
+    let shown = name.to_string_lossy();
+    let library = match library::find() {
+        Ok(path) => Some(path),
+        Err(why) => options.shortcoming(&format!("{why}; {shown} runs unaccelerated")).map(|()| None)?,
+    };
+    let mut command = Command::new(name);
+    command.args(arguments).envs(options.settings()).env(settings::RUNTIME_DIR, &directory).creation_flags(SUSPENDED);
+    command.env(WINE_OVERRIDES, overrides());
+    if let Ok(own) = std::env::current_exe() {
+        command.env(settings::COMMAND, own);
+    }
+    let mut child = command.spawn().map_err(|error| explain(name, &error))?;
+    if let Some(library) = library
+        && let Err(why) = load(&child, &library)
+        && let Err(failure) = options.shortcoming(&format!("{why}; {shown} runs unaccelerated"))
+    {
+        let _ = child.kill();
+        return Err(failure);
+    }
+    if let Err(error) = inject::resume(child.id()) {
+        let _ = child.kill();
+        return Err(Failure::of_start(126, format!("{shown}: it does not begin: {error}")));
+    }
+    let status = child.wait()?;
+    // A code has 32 bits here, and all of them are the command's own.
+    std::process::exit(status.code().unwrap_or(1))
+}
+
+/// Puts the library into the child, unless its own folder brings one.
+fn load(child: &Child, library: &Path) -> Result<(), String> {
+    let image = vmmc_os::process::image(child.id()).unwrap_or_default();
+    if Path::new(&image).with_file_name(library::FILE_NAME).is_file() {
+        return Ok(());
+    }
+    let process = child.as_raw_handle().addr() as i32;
+    inject::library(process, library).map_err(|error| format!("{}: {error}", library.display()))
+}
+
+/// This process's own overrides, and ours.
+fn overrides() -> String {
+    match std::env::var(WINE_OVERRIDES) {
+        Ok(own) if own.contains("wsock32") => own,
+        Ok(own) if !own.is_empty() => format!("{own};{WINE_OVERRIDE}"),
+        _ => WINE_OVERRIDE.to_owned(),
+    }
+}
+
+fn explain(name: &OsStr, error: &std::io::Error) -> Failure {
+    let name = name.to_string_lossy();
+    match error.kind() {
+        ErrorKind::NotFound => Failure::of_start(127, format!("{name}: command not found")),
+        _ => Failure::of_start(126, format!("{name}: {error}")),
+    }
+}
