@@ -175,19 +175,27 @@ fn a_missing_library_is_a_warning_and_under_strict_the_end() {
     assert_eq!(strict.errors.lines().count(), 1, "{strict:?}");
 }
 
-#[test]
-fn a_program_that_cannot_be_accelerated_runs_with_a_warning_and_under_strict_not_at_all() {
+/// A program that returns 7, compiled and told that it cannot be accelerated, and why.
+fn warned_of(source: &str, option: &str, why: &str) {
     let directory = Place::new();
-    let (source, program) = (directory.path().join("main.c"), directory.path().join("static"));
-    std::fs::write(&source, "int main(void) { return 7; }\n").expect("written");
-    let built = Command::new("cc").arg("-static").arg(&source).arg("-o").arg(&program).status();
+    let (file, program) = (directory.path().join("main.c"), directory.path().join("program"));
+    std::fs::write(&file, source).expect("written");
+    let built = Command::new("cc").arg(option).arg(&file).arg("-o").arg(&program).status();
     assert!(built.is_ok_and(|status| status.success()), "this test needs a C compiler and a static C library");
     let name = program.to_str().expect("a plain name");
     let warned = run(&["--", name]);
     assert_eq!(warned.code, Some(7));
-    assert!(warned.errors.contains("is statically linked"), "{warned:?}");
+    assert!(warned.errors.contains(why), "{warned:?}");
     let strict = run(&["--strict", "--", name]);
-    assert!(strict.code == Some(2) && strict.errors.contains("is statically linked"), "{strict:?}");
+    assert!(strict.code == Some(2) && strict.errors.contains(why), "{strict:?}");
+}
+
+#[test]
+fn a_program_that_cannot_be_accelerated_runs_with_a_warning_and_under_strict_not_at_all() {
+    warned_of("int main(void) { return 7; }", "-static", "is statically linked");
+    // What the Go linker puts into every program; one that uses net or os/user is linked dynamically.
+    let go = r#"__attribute__((section(".go.buildinfo"), used)) static const char go[] = "\xff Go buildinf:";"#;
+    warned_of(&format!("{go}\nint main(void) {{ return 7; }}\n"), "-O2", "is written in Go");
 }
 
 #[test]
