@@ -49,6 +49,14 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// A small program of `apps/`, which are ours.
+#[must_use]
+pub fn app(file: &'static str) -> Linked {
+    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/apps")).join(file).with_extension("c");
+    let link = owned(&["-luser32"]);
+    Build { file, sources: vec![source], link, sockets: WSOCK32_FIRST, ..Build::default() }.make()
+}
+
 /// NetPIPE's `NPtcp`, a measure of round trips: WinSock 1.1 and nothing else.
 #[must_use]
 pub fn netpipe() -> Linked {

@@ -1,0 +1,149 @@
+//! Many connections at once, and ends that are killed: scripts for LuaSocket, with the DLL at both ends, at one, at none.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use vmmc_tests_windows::{Launch, Program, Stage, compare, programs};
+
+const PORT: u16 = 9200;
+const LIMIT: Duration = Duration::from_secs(120);
+/// How long a program may take to say what it is to say.
+const SAY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Accepts `arg[1]` connections, then echoes a line of each in turn, over and over until all have ended.
+const CROWD_SERVER: &str = r#"
+local socket = require("socket")
+local listener = assert(socket.bind("127.0.0.1", 9200, 600))
+local clients = {}
+for at = 1, tonumber(arg[1]) do clients[at] = assert(listener:accept()) end
+print("accepted", #clients)
+local lines, ended = 0, 0
+while ended < #clients do
+  for at, client in ipairs(clients) do
+    local line, problem = client:receive()
+    if line then assert(client:send(line .. "\n")); lines = lines + 1
+    else assert(problem == "closed", problem); ended = ended + 1 end
+  end
+end
+print("echoed", lines)
+"#;
+
+/// Opens `arg[1]` connections, and sends lines of growing length over each of them in turn.
+const CROWD_CLIENT: &str = r#"
+local socket = require("socket")
+local servers = {}
+for at = 1, tonumber(arg[1]) do servers[at] = assert(socket.connect("127.0.0.1", 9200)) end
+for round = 1, 5 do
+  for at, server in ipairs(servers) do
+    local line = string.rep(string.char(97 + at % 26), round * round * 40) .. at
+    assert(server:send(line .. "\n"))
+    servers[-at] = line
+  end
+  for at, server in ipairs(servers) do
+    local answer = assert(server:receive())
+    assert(answer == servers[-at], "a wrong answer")
+  end
+end
+for at, server in ipairs(servers) do server:close() end
+print("all answered")
+"#;
+
+/// Echoes lines, one client after the other, and says how each of them ended.
+const ECHO_SERVER: &str = r#"
+local socket = require("socket")
+io.stdout:setvbuf("no")
+local listener = assert(socket.bind("127.0.0.1", 9200))
+while true do
+  local client = assert(listener:accept())
+  local line, problem = client:receive()
+  while line do
+    local sent
+    sent, problem = client:send(line .. "\n")
+    line = nil
+    if sent then line, problem = client:receive() end
+  end
+  print("a client ended: " .. problem)
+  client:close()
+end
+"#;
+
+/// Sends lines and awaits them back, `arg[1]` times or until the connection ends, and says how it did.
+const ECHO_CLIENT: &str = r#"
+local socket = require("socket")
+io.stdout:setvbuf("no")
+local server = assert(socket.connect("127.0.0.1", 9200))
+local done, problem = 0, nil
+while done < tonumber(arg[1]) and not problem do
+  local line = "line " .. done
+  local sent, answer
+  sent, problem = server:send(line .. "\n")
+  if sent then answer, problem = server:receive() end
+  if answer then assert(answer == line); done = done + 1 end
+  if done == 100 then print("100 lines") end
+end
+print("ended: " .. (problem or "all lines"))
+"#;
+
+fn script(
+    stage: &Stage,
+    lua: &programs::Lua,
+    launch: impl Fn(&[&str]) -> Launch,
+    text: &str,
+    words: &[&str],
+) -> Launch {
+    let name = format!("script-{}.lua", text.len());
+    let _ = stage.write(&name, text);
+    lua.modules(launch(&[&["lua.exe", &programs::stage_path(stage, &name)], words].concat())).limit(LIMIT)
+}
+
+/// Waits until a program has said this.
+fn await_words(program: &mut Program, words: &str) {
+    let began = Instant::now();
+    while !program.output().contains(words) {
+        assert!(program.is_alive() && began.elapsed() < SAY_LIMIT, "not said: {words}\n{}", program.logs());
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn five_hundred_connections() {
+    let lua = programs::lua();
+    compare("crowd", &lua.files(), |stage| {
+        let mut server = script(stage, &lua, |words| stage.server(words), CROWD_SERVER, &["500"]).start();
+        stage.await_listener(&mut server, PORT);
+        let client = script(stage, &lua, |words| stage.client(words), CROWD_CLIENT, &["500"]).run();
+        let server = server.finish();
+        assert!(server.status.success(), "{}", server.stdout);
+        format!("{client}{}", server.stdout)
+    });
+}
+
+#[test]
+fn a_killed_client_is_seen_by_its_server_which_serves_the_next() {
+    let lua = programs::lua();
+    compare("killed-client", &lua.files(), |stage| {
+        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &[]).start();
+        stage.await_listener(&mut server, PORT);
+        for _ in 0..3 {
+            let mut client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000000000"]).start();
+            await_words(&mut client, "100 lines");
+            client.kill();
+        }
+        let last = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000"]).run();
+        await_words(&mut server, "a client ended: closed\n".repeat(4).replace('\n', "\r\n").as_str());
+        format!("{last}{}", server.output())
+    });
+}
+
+#[test]
+fn a_killed_server_is_seen_by_its_client() {
+    let lua = programs::lua();
+    compare("killed-server", &lua.files(), |stage| {
+        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &[]).start();
+        stage.await_listener(&mut server, PORT);
+        let mut client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000000000"]).start();
+        await_words(&mut client, "100 lines");
+        server.kill();
+        client.finish().stdout
+    });
+}
