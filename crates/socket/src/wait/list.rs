@@ -9,7 +9,8 @@ use vmmc_os::{PollFd, abi, kernel};
 ///
 /// Source: select in WinSock 2. `Bypass` if no socket whose first set is asked has anything on the VMMC road.
 pub fn select(fds: &mut [PollFd], timeout: Option<Duration>) -> Ending {
-    let is_ours = |entry: &PollFd| entry.events & abi::POLLIN != 0 && table::lookup(entry.fd).is_some_and(ready::on_ring);
+    let is_ours =
+        |entry: &PollFd| entry.events & abi::POLLIN != 0 && table::lookup(entry.fd).is_some_and(ready::on_ring);
     if !fds.iter().any(is_ours) {
         return Ending::Bypass;
     }
