@@ -5,7 +5,8 @@ use std::time::Duration;
 use vmmc_os::{PollFd, abi, kernel};
 
 /// `select`: an entry's `POLLIN` is its place in the first set, `POLLOUT` in the second, `POLLPRI` in the third; `revents`
-/// says the same of the result. One entry a socket. `timeout` `None` waits for ever. `Handled(n)`: n entries have events.
+/// says the same of the result. A socket may have several entries. `timeout` `None` waits for ever. `Handled(n)`: n entries
+/// have events.
 ///
 /// Source: select in WinSock 2. `Bypass` if no socket whose first set is asked has anything on the VMMC road.
 pub fn select(fds: &mut [PollFd], timeout: Option<Duration>) -> Ending {

@@ -25,7 +25,6 @@ pub use {list::select, watched::on_news, watched::watch};
 pub(crate) use {watched as hot, watched as registration};
 
 pub use poll::poll;
-pub use ready::{arm_now, readable_now};
 
 use std::time::Duration;
 use vmmc_os::{cancel, clock};

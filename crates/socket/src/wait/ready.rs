@@ -1,6 +1,6 @@
 //! Whether a connection whose incoming road is VMMC is readable, once the kernel has reported something on it.
 use crate::connection::{Connection, flag};
-use crate::{doorbell, end, roads, service, table};
+use crate::{doorbell, end, roads, service};
 use vmmc_os::{abi, kernel};
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
@@ -9,19 +9,6 @@ use vmmc_sync::Ordering;
 #[inline]
 pub(super) fn on_ring(connection: &Connection) -> bool {
     connection.is_paired() && connection.recv.road() == Road::Vmmc
-}
-
-/// Whether a receive on `fd` would find something by our own knowledge, without a system call. `None`: the kernel's word
-/// counts (not ours, or its data comes by the kernel road).
-#[must_use]
-pub fn readable_now(fd: i32) -> Option<bool> {
-    table::lookup(fd).filter(|connection| on_ring(connection)).map(has_news)
-}
-
-/// For a waiter that waits for `fd` in a way of its own (an event, a message): asks for a doorbell at the next change, which
-/// the kernel then reports. `false`: there is something already, or the kernel's word counts, and no doorbell will come.
-pub fn arm_now(fd: i32) -> bool {
-    table::lookup(fd).is_some_and(|connection| on_ring(connection) && !arm(connection, fd))
 }
 
 /// Ring bytes, a move, or a remembered error: no system call.
@@ -86,6 +73,7 @@ fn kernel_readable(fd: i32) -> bool {
 }
 
 /// What the kernel says of the connection's end, by epoll's and poll's common bits.
+#[cfg(target_os = "linux")]
 pub(super) fn end_bits(connection: &Connection, fd: i32) -> u32 {
     without_false_reset(connection, kernel::events_now(fd, abi::POLLRDHUP) as u16 as u32)
 }

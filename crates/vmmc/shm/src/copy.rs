@@ -9,8 +9,13 @@
 /// Up to this many bytes are copied by a few moves in place, without a call.
 const INLINE: usize = 64;
 
+#[cfg(target_arch = "x86")]
+use core::arch::x86::__m128i;
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::__m128i;
+
 /// The widest move that every processor of this kind has.
-type Wide = core::arch::x86_64::__m128i;
+type Wide = __m128i;
 
 /// A machine word at any address: `packed` takes the demand for alignment away.
 #[derive(Clone, Copy)]

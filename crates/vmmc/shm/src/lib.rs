@@ -54,5 +54,5 @@ pub use export::ShmExport;
 pub use grant::{GRANTS_MAX, Grant, GrantError};
 pub use granted::GrantedImport;
 pub use import::ShmImport;
-pub use vmmc_os::Descriptor;
 pub use segment::{SEGMENT_BYTES_MAX, Segment, SegmentError};
+pub use vmmc_os::Descriptor;
