@@ -14,7 +14,7 @@ struct Arrow {
 
 const BASE: &[&str] = &["vmmc-os", "vmmc-sync"];
 /// Raw and small: they issue system calls and never meet our exported symbols. `loom` stands under `cfg(loom)` only.
-const RAW: Option<&[&str]> = Some(&["libc", "rustix", "loom"]);
+const RAW: Option<&[&str]> = Some(&["libc", "rustix", "windows-sys", "loom"]);
 
 const ARROWS: &[Arrow] = &[
     Arrow { from: "vmmc-sync", to: &[], foreign: RAW },
@@ -35,6 +35,11 @@ const ARROWS: &[Arrow] = &[
     Arrow {
         from: "vmmc-preload",
         to: &["vmmc-calls", "vmmc-os", "vmmc-protocol", "vmmc-socket", "vmmc-sync"],
+        foreign: RAW,
+    },
+    Arrow {
+        from: "vmmc-wsock32",
+        to: &["vmmc-os", "vmmc-protocol", "vmmc-socket", "vmmc-sync"],
         foreign: RAW,
     },
     Arrow { from: "vmmc-broker", to: &["vmmc-os", "vmmc-protocol", "vmmc-sync"], foreign: None },

@@ -89,8 +89,8 @@ impl ExportedBuffer {
         bell::wait(self.bell.number(), timeout)
     }
 
-    /// The bell (Linux: an eventfd, readable; Windows: an auto-reset event, set) that rings while a notification waits, for an event loop. [`ExportedBuffer::wait_notification`]
-    /// silences it.
+    /// The bell (Linux: an eventfd, readable; Windows: an auto-reset event, set) that rings while a notification waits, for
+    /// an event loop. [`ExportedBuffer::wait_notification`] silences it.
     #[must_use]
     pub fn notification(&self) -> Borrowed<'_> {
         self.bell.borrow()

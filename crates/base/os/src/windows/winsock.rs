@@ -117,9 +117,15 @@ winsock_functions! {
     /// send.
     send = c"send" (socket: SOCKET, buf: *const u8, len: i32, flags: i32) -> i32;
     /// WSARecv without a completion routine.
-    wsa_recv = c"WSARecv" (socket: SOCKET, bufs: *const WSABUF, count: u32, done: *mut u32, flags: *mut u32, overlapped: *mut OVERLAPPED, routine: *const c_void) -> i32;
+    wsa_recv = c"WSARecv" (
+        socket: SOCKET, bufs: *const WSABUF, count: u32, done: *mut u32, flags: *mut u32, overlapped: *mut OVERLAPPED,
+        routine: *const c_void
+    ) -> i32;
     /// WSASend without a completion routine.
-    wsa_send = c"WSASend" (socket: SOCKET, bufs: *const WSABUF, count: u32, done: *mut u32, flags: u32, overlapped: *mut OVERLAPPED, routine: *const c_void) -> i32;
+    wsa_send = c"WSASend" (
+        socket: SOCKET, bufs: *const WSABUF, count: u32, done: *mut u32, flags: u32, overlapped: *mut OVERLAPPED,
+        routine: *const c_void
+    ) -> i32;
     /// WSAGetOverlappedResult.
     overlapped_result = c"WSAGetOverlappedResult" (socket: SOCKET, overlapped: *const OVERLAPPED, done: *mut u32, wait: i32, flags: *mut u32) -> i32;
     /// shutdown.

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::windows::io::AsRawHandle as _;
 use std::os::windows::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use vmmc_os::inject;
 use vmmc_protocol::settings;
@@ -21,7 +21,7 @@ itself, and then it runs, with vmmc's console and standard handles. A connection
 under vmmc as well, as the same user; every other connection works as before, on the system's TCP.
 
 A program that imports WSOCK32 needs no vmmc run: copy wsock32.dll beside it. If there is one beside the command, that one \
-is used, and none is loaded. A program of another word size runs unaccelerated, after one line of warning.";
+is used. A program of another word size runs unaccelerated, after one line of warning.";
 /// What it says last.
 pub(crate) const AFTER_HELP: &str = "\
 Examples:
@@ -52,7 +52,7 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
         Ok(path) => Some(path),
         Err(why) => options.shortcoming(&format!("{why}; {shown} runs unaccelerated")).map(|()| None)?,
     };
-    let mut command = Command::new(name);
+    let mut command = Command::new(here(name).as_deref().unwrap_or(Path::new(name)));
     command.args(arguments).envs(options.settings()).env(settings::RUNTIME_DIR, &directory).creation_flags(SUSPENDED);
     command.env(WINE_OVERRIDES, overrides());
     if let Ok(own) = std::env::current_exe() {
@@ -75,12 +75,22 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     std::process::exit(status.code().unwrap_or(1))
 }
 
-/// Puts the library into the child, unless its own folder brings one.
+/// The file of that name in the current directory, where Windows looks too and the standard library does not.
+fn here(name: &OsStr) -> Option<PathBuf> {
+    let with_ending = |ending: &str| {
+        let mut name = name.to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let found = ["", ".exe"].map(with_ending).into_iter().find(|path| path.is_file())?;
+    std::path::absolute(found).ok()
+}
+
+/// Puts the library into the child: the one in its own folder if there is one, which it may load by itself as well.
 fn load(child: &Child, library: &Path) -> Result<(), String> {
     let image = vmmc_os::process::image(child.id()).unwrap_or_default();
-    if Path::new(&image).with_file_name(library::FILE_NAME).is_file() {
-        return Ok(());
-    }
+    let beside = Path::new(&image).with_file_name(library::FILE_NAME);
+    let library = if beside.is_file() { &beside } else { library };
     let process = child.as_raw_handle().addr() as i32;
     inject::library(process, library).map_err(|error| format!("{}: {error}", library.display()))
 }
