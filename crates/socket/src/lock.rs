@@ -34,7 +34,6 @@ impl<T> Lock<T> {
     }
 
     /// The calling thread holds it, so this is a signal handler in the midst of that: it would wait for ever.
-    #[cfg(target_os = "linux")]
     pub(crate) fn is_own(&self) -> bool {
         self.thread.load(Ordering::Relaxed) == process::thread_mark()
     }
