@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 use vmmc_tests::{Ends, Launch, Program};
 
@@ -22,7 +23,9 @@ const FOLDERS: [&str; 2] = ["with", "without"];
 /// What `cargo xtask windows` builds; the first is the DLL.
 const PRODUCTS: [&str; 2] = ["wsock32.dll", "vmmc.exe"];
 /// How long a server may take to listen.
-const LISTEN_LIMIT: Duration = Duration::from_secs(30);
+const LISTEN_LIMIT: Duration = Duration::from_secs(60);
+/// How long a busy connection may take to be seen on the VMMC road.
+const ROAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// A scenario's surroundings. On failure its directory stays and its name is printed.
 #[derive(Debug)]
@@ -132,6 +135,25 @@ impl Stage {
         wine::environment(launch.directory(&folder), &self.path("prefix"))
     }
 
+    /// Waits until `vmmc.exe status` shows a connection whose data moved over VMMC in both directions; at once if not both ends
+    /// have the DLL.
+    ///
+    /// # Panics
+    ///
+    /// If that takes too long.
+    pub fn await_both_ways(&self) {
+        let began = Instant::now();
+        while self.ends == Ends::Both {
+            let said = self.program(false, &["../with/vmmc.exe", "status", "--json"]).run();
+            let status: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}:\n{said}"));
+            if connections(&status).any(|connection| moved(connection) == [true, true]) {
+                return;
+            }
+            assert!(began.elapsed() < ROAD_LIMIT, "nothing moved over VMMC both ways:\n{said}");
+            sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Waits until somebody listens on a port of the stage's network.
     ///
     /// # Panics
@@ -186,6 +208,21 @@ impl Drop for Stage {
             eprintln!("what the programs wrote stays in {}", directory.keep().display());
         }
     }
+}
+
+/// Every connection that `vmmc status` shows.
+fn connections(status: &Value) -> impl Iterator<Item = &Value> {
+    let sockets = list(&status["families"]).flat_map(|family| list(&family["sockets"]));
+    sockets.filter(|socket| socket["kind"] == "connection")
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// Whether bytes have moved over VMMC, outgoing and incoming.
+fn moved(connection: &Value) -> [bool; 2] {
+    ["outgoing", "incoming"].map(|way| connection[way]["vmmc_bytes"].as_u64().unwrap_or(0) > 0)
 }
 
 /// Where the products stand.
