@@ -1,8 +1,8 @@
 //! Writes wrappers of Windows DLLs: a DLL with every export of an original, under its own name and ordinal, of which some are
 //! intercepted and all others reach the original.
 //!
-//! It runs where a wrapper is built, never in a program's process; it builds nothing itself. The command `stubgen` and the
-//! tests of `vmmc-wsock32` call it. It stands on `object` for DLLs and on mingw-w64's compilers for headers.
+//! It runs where a wrapper is built, never in a program's process; it builds nothing itself. The command `stubgen`
+//! and its own tests call it. It stands on `object` for DLLs and on mingw-w64's compilers for headers.
 //!
 //! # The seam to a wrapper
 //!
