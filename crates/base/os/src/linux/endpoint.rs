@@ -74,3 +74,48 @@ impl Socket {
         (len == LEN).then_some(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::OwnedFd;
+
+    fn look(socket: impl Into<OwnedFd>) -> Result<Endpoint, Unfit> {
+        Socket::from(Descriptor::from(socket.into())).look()
+    }
+
+    #[test]
+    fn the_two_ends_mirror_each_other_also_over_an_ipv6_listener() {
+        let listener = TcpListener::bind("[::]:0").unwrap();
+        let client = TcpStream::connect(("127.0.0.1", listener.local_addr().unwrap().port())).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let (near, far) = (look(client.try_clone().unwrap()).unwrap(), look(server.try_clone().unwrap()).unwrap());
+        assert_eq!((near.local, near.remote, near.network), (far.remote, far.local, far.network));
+        assert_ne!(near.cookie, far.cookie);
+    }
+
+    #[test]
+    fn what_is_no_established_tcp_socket_is_refused_by_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(look(listener.try_clone().unwrap()), Err(Unfit::NotEstablished));
+        assert_eq!(look(UdpSocket::bind("127.0.0.1:0").unwrap()), Err(Unfit::NotTcp));
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(look(client.try_clone().unwrap()), Err(Unfit::NotEstablished));
+        assert_eq!(look(server.try_clone().unwrap()), Err(Unfit::NotEstablished));
+        assert_eq!(look(std::fs::File::open("/dev/null").unwrap()), Err(Unfit::NotTcp));
+    }
+
+    #[test]
+    fn only_a_time_makes_a_socket_linger() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for (on, seconds, lingers) in [(0, 0, false), (1, 0, false), (1, 3, true)] {
+            let value = [i32::to_ne_bytes(on), i32::to_ne_bytes(seconds)].concat();
+            let number = std::os::fd::AsRawFd::as_raw_fd(&socket);
+            kernel::setsockopt(number, libc::SOL_SOCKET, libc::SO_LINGER, &value).unwrap();
+            assert_eq!(Socket::from(Descriptor::from(OwnedFd::from(socket.try_clone().unwrap()))).lingers(), lingers);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod checks;
+mod floor;
 pub(crate) mod launch;
 mod library;
 pub(crate) mod runtime;
