@@ -22,11 +22,21 @@ pub fn thread_mark() -> u64 {
     unsafe { core::arch::asm!("mov {}, fs:0", out(reg) mark, options(nostack, preserves_flags, readonly)) };
     mark
 }
-/// Whether a process of this number exists (it may be somebody else's).
+/// Whether a process of this number runs (it may be somebody else's). One that has ended does not, although its number stays
+/// until its parent has waited for it, which may be never.
 #[must_use]
 pub fn exists(pid: u32) -> bool {
-    // SAFETY: signal 0 is no signal.
-    !matches!(unsafe { call!(SYS_kill, pid, 0) }, Err(crate::Errno(libc::ESRCH)))
+    // SAFETY: no memory is involved.
+    match unsafe { call!(SYS_pidfd_open, pid, 0) } {
+        Ok(process) => {
+            let ended = super::kernel::events_now(process as i32, libc::POLLIN) != 0;
+            let _ = super::kernel::close(process as i32);
+            !ended
+        }
+        // No descriptor to be had: a signal 0 finds those that have ended as well.
+        // SAFETY: signal 0 is no signal.
+        Err(_) => !matches!(unsafe { call!(SYS_kill, pid, 0) }, Err(crate::Errno(libc::ESRCH))),
+    }
 }
 /// sched_yield(2).
 pub fn yield_now() {
@@ -97,4 +107,22 @@ pub fn start_thread(body: extern "C" fn(*mut core::ffi::c_void) -> *mut core::ff
 pub fn user() -> u32 {
     // SAFETY: no memory is involved.
     unsafe { call!(SYS_geteuid) }.map_or(0, |uid| uid as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_nobody_has_waited_for_does_not_exist_any_more() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        assert!(exists(child.id()) && exists(id()) && !exists(1 << 22));
+        child.kill().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            yield_now();
+        }
+        assert!(!exists(child.id()), "it is a zombie");
+        child.wait().unwrap();
+    }
 }
