@@ -59,7 +59,7 @@ fn word(fd: i32) -> u64 {
 #[inline(always)]
 pub(crate) fn lookup(fd: i32) -> Option<&'static Connection> {
     let word = word(fd);
-    (word > u64::from(u32::MAX) && word & 63 == 0).then(|| arena::at(word as usize))
+    (word != 0 && word & 63 == 0).then(|| arena::at(word as usize))
 }
 
 /// Whatever stands at `fd`.
