@@ -55,7 +55,8 @@ impl Pieces {
         let count = usize::try_from(count).ok()?;
         // SAFETY: the caller's promise.
         let given = unsafe { core::slice::from_raw_parts(buffers, count) };
-        let mut pieces = Self { few: [WSABUF { len: 0, buf: core::ptr::null_mut() }; PIECES_FEW], many: Vec::new(), count: 0 };
+        let mut pieces =
+            Self { few: [WSABUF { len: 0, buf: core::ptr::null_mut() }; PIECES_FEW], many: Vec::new(), count: 0 };
         if count > PIECES_FEW {
             pieces.many.try_reserve_exact(count).ok()?;
         }

@@ -62,7 +62,9 @@ pub(crate) fn move_back(socket: SOCKET, reason: Reason) {
 fn opened(socket: SOCKET, family: i32, kind: i32, protocol: i32, overlapped: bool) -> SOCKET {
     if socket != INVALID_SOCKET {
         crate::process::start();
-        told(|| if overlapped { room::opened(number(socket), family, kind, protocol) } else { room::made(number(socket)) });
+        told(|| {
+            if overlapped { room::opened(number(socket), family, kind, protocol) } else { room::made(number(socket)) }
+        });
     }
     socket
 }
@@ -253,7 +255,12 @@ pub(crate) unsafe extern "system" fn DuplicateHandle(
 }
 
 /// What ends at a port ends later, and the kernel tells.
-pub(crate) unsafe extern "system" fn CreateIoCompletionPort(handle: HANDLE, port: HANDLE, key: usize, threads: u32) -> HANDLE {
+pub(crate) unsafe extern "system" fn CreateIoCompletionPort(
+    handle: HANDLE,
+    port: HANDLE,
+    key: usize,
+    threads: u32,
+) -> HANDLE {
     move_back(handle.addr(), Reason::KERNEL_FEATURE);
     // SAFETY: the program's arguments.
     unsafe { real::CreateIoCompletionPort(handle, port, key, threads) }

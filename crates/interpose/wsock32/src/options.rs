@@ -43,7 +43,10 @@ pub(crate) mod first {
         len: *mut i32,
     ) -> i32 {
         // SAFETY: the program's arguments.
-        unsafe { answered(socket, level, name, value, len).unwrap_or_else(|| real::getsockopt(socket, level, name, value, len)) }
+        unsafe {
+            answered(socket, level, name, value, len)
+                .unwrap_or_else(|| real::getsockopt(socket, level, name, value, len))
+        }
     }
 
     pub(crate) unsafe extern "system" fn setsockopt(
@@ -54,7 +57,9 @@ pub(crate) mod first {
         len: i32,
     ) -> i32 {
         // SAFETY: the program's arguments.
-        unsafe { kept(socket, level, name, value, len).unwrap_or_else(|| real::setsockopt(socket, level, name, value, len)) }
+        unsafe {
+            kept(socket, level, name, value, len).unwrap_or_else(|| real::setsockopt(socket, level, name, value, len))
+        }
     }
 }
 
@@ -66,7 +71,9 @@ pub(crate) unsafe extern "system" fn getsockopt(
     len: *mut i32,
 ) -> i32 {
     // SAFETY: the program's arguments.
-    unsafe { answered(socket, level, name, value, len).unwrap_or_else(|| real::getsockopt(socket, level, name, value, len)) }
+    unsafe {
+        answered(socket, level, name, value, len).unwrap_or_else(|| real::getsockopt(socket, level, name, value, len))
+    }
 }
 
 pub(crate) unsafe extern "system" fn setsockopt(
@@ -77,7 +84,9 @@ pub(crate) unsafe extern "system" fn setsockopt(
     len: i32,
 ) -> i32 {
     // SAFETY: the program's arguments.
-    unsafe { kept(socket, level, name, value, len).unwrap_or_else(|| real::setsockopt(socket, level, name, value, len)) }
+    unsafe {
+        kept(socket, level, name, value, len).unwrap_or_else(|| real::setsockopt(socket, level, name, value, len))
+    }
 }
 
 /// The socket room's answer to a question about an option; `None` if it has none.
@@ -157,9 +166,8 @@ pub(crate) unsafe extern "system" fn WSAIoctl(
         return result;
     }
     // SAFETY: the program's arguments.
-    let result = unsafe {
-        real::WSAIoctl(socket, code, input, input_len, output, output_len, returned, overlapped, completion)
-    };
+    let result =
+        unsafe { real::WSAIoctl(socket, code, input, input_len, output, output_len, returned, overlapped, completion) };
     if result == 0 && code.cast_signed() == FIONBIO && !input.is_null() {
         // SAFETY: the system has just read this word.
         let on = unsafe { input.cast::<u32>().read_unaligned() } != 0;

@@ -92,9 +92,7 @@ pub(crate) unsafe extern "system" fn CreateProcessA(
     before_child(inherit);
     // SAFETY: the program's arguments.
     unsafe {
-        real::CreateProcessA(
-            name, line, security, thread_security, inherit, flags, environment, directory, start, info,
-        )
+        real::CreateProcessA(name, line, security, thread_security, inherit, flags, environment, directory, start, info)
     }
 }
 
@@ -113,8 +111,6 @@ pub(crate) unsafe extern "system" fn CreateProcessW(
     before_child(inherit);
     // SAFETY: the program's arguments.
     unsafe {
-        real::CreateProcessW(
-            name, line, security, thread_security, inherit, flags, environment, directory, start, info,
-        )
+        real::CreateProcessW(name, line, security, thread_security, inherit, flags, environment, directory, start, info)
     }
 }

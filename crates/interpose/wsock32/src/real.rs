@@ -119,7 +119,8 @@ impl Symbol {
     #[cold]
     fn find(&self, module: HMODULE) -> Option<usize> {
         // SAFETY: the name ends in a zero; the module is loaded, or null and refused.
-        let found = unsafe { GetProcAddress(if module.is_null() { return None } else { module }, self.name.as_ptr().cast()) };
+        let found =
+            unsafe { GetProcAddress(if module.is_null() { return None } else { module }, self.name.as_ptr().cast()) };
         found.map(|function| self.is(function as usize))
     }
 }

@@ -3,8 +3,8 @@
 //! What is compared is addresses, so that imports by name, by ordinal, by forwarder and by another DLL's name are all one.
 //! Modules that are loaded later are looked at when the program loads them; addresses that it asks for get the same answer.
 
-use crate::real::{Library, Symbol, real};
 use crate::options::first;
+use crate::real::{Library, Symbol, real};
 use crate::{data, extensions, lifecycle, modules, notices, options, process, redirect, wait};
 use core::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
