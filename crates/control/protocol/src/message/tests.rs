@@ -16,17 +16,19 @@ fn pairing() -> Pairing {
     }
 }
 
-fn requests() -> [Request; 5] {
+fn requests() -> [Request; 7] {
     [
         Request::Hello { layout: 7 },
         Request::Offer { token: u64::MAX },
         Request::Withdraw { token: 3 },
         Request::Release { link: u64::MAX - 1, slot: u32::MAX, side: Side::Second, unmapped: true },
         Request::Ping,
+        Request::Table,
+        Request::Tables,
     ]
 }
 
-fn replies() -> [Reply; 6] {
+fn replies() -> [Reply; 7] {
     [
         Reply::Welcome,
         Reply::Confirm { token: 1 << 40 },
@@ -34,6 +36,7 @@ fn replies() -> [Reply; 6] {
         Reply::Refused { token: 9, reason: Reason::POLICY },
         Reply::LinkClosed { link: 1 << 63 },
         Reply::Pong(Status { pid: 1, clients: 2, links: 3, pending: u32::MAX }),
+        Reply::Table { pid: 7 },
     ]
 }
 
