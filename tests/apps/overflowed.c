@@ -195,6 +195,26 @@ static void half_closed_server(int fd)
 	read_as_stranger(fd);
 }
 
+/* All that was sent has been read, and its sender sends no more: the other program finds the end, and no doorbell before it. */
+static void ended_client(int fd)
+{
+	send_from(fd, 0, OWN, 1);
+	MUST(shutdown(fd, SHUT_WR));
+	meet();
+	char byte;
+	say_result("answer", recv(fd, &byte, 1, 0));
+}
+
+static void ended_server(int fd)
+{
+	read_own(fd);
+	meet();
+	sleep_ms(20);
+	setenv("OVERFLOWED_TOTAL", "1000", 1);
+	setenv("OVERFLOWED_END", "1", 1);
+	read_as_stranger(fd);
+}
+
 static void send_descriptor(int over, int fd)
 {
 	char byte = 'd', control[CMSG_SPACE(sizeof fd)] = "";
@@ -360,6 +380,8 @@ static int take_over(int fd)
 				return 11;
 		from += now;
 	}
+	if (getenv("OVERFLOWED_END") && read(fd, block, sizeof block) != 0)
+		return 13;
 	pthread_join(sender, NULL);
 	return both || write(fd, "!", 1) == 1 ? 0 : 12;
 }
@@ -371,6 +393,7 @@ static const struct test_case cases[] = {
 	{ "in place, two senders", threads_server, threads_client, PAIRED },
 	{ "in place, sender ends", closing_server, closing_client, PAIRED },
 	{ "in place, half closed", half_closed_server, half_closed_client, PAIRED },
+	{ "in place, all read", ended_server, ended_client, PAIRED },
 	{ "passed", passed_server, passed_client, RAW },
 	{ "spliced", spliced_server, idle_client, PAIRED },
 	{ "both at one moment", both_server, both_client, PAIRED },

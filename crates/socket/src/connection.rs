@@ -109,6 +109,11 @@ impl Connection {
     pub(crate) fn has(&self, flag: u32) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
+    /// Whether a call with `flags` may sleep.
+    #[inline(always)]
+    pub(crate) fn may_wait(&self, flags: i32) -> bool {
+        flags & vmmc_os::abi::MSG_DONTWAIT == 0 && !self.has(flag::NONBLOCKING)
+    }
     pub(crate) fn set(&self, flag: u32, on: bool) {
         if on {
             self.flags.fetch_or(flag, Ordering::Relaxed)

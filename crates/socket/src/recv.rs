@@ -1,5 +1,5 @@
 //! Receiving: from the ring, from the kernel road, and the sleep between.
-use crate::connection::{Connection, ConnectionReceiver, flag};
+use crate::connection::{Connection, ConnectionReceiver, flag, phase};
 use crate::gate::Alone;
 use crate::wait::hot;
 use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
@@ -45,10 +45,11 @@ struct Call<'a, 'b> {
 #[inline]
 pub fn recv(fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    let result = if connection.is_paired() {
-        recv_paired(connection, fd, bufs, flags)
-    } else {
-        by_kernel(connection, fd, bufs, flags)
+    let result = match connection.phase.load(Ordering::Acquire) {
+        phase::PAIRED => recv_paired(connection, fd, bufs, flags),
+        // Nothing will ever be moved, so nothing need be counted.
+        phase::REFUSED => return Ending::Bypass,
+        _ => by_kernel(connection, fd, bufs, flags),
     };
     match result {
         Ok(n) => Ending::Handled(n as isize),
@@ -71,10 +72,11 @@ fn by_kernel(
         drop(among);
         return recv_paired(connection, fd, bufs, flags);
     }
-    let received = among.asleep(|| match bufs {
+    let call = || match bufs {
         [buf] => kernel::recv(fd, buf, flags),
         bufs => kernel::recv_slices(fd, bufs, flags),
-    })?;
+    };
+    let received = if connection.may_wait(flags) { among.asleep(call)? } else { call()? };
     if flags & abi::MSG_PEEK == 0 && received > 0 {
         connection.recv.received_by_kernel(received as u64);
         account_kernel(connection, received);
@@ -158,7 +160,7 @@ extern "C" fn cancelled(connection: *mut core::ffi::c_void) {
 
 impl Call<'_, '_> {
     fn may_wait(&self) -> bool {
-        self.flags & abi::MSG_DONTWAIT == 0 && !self.connection.has(flag::NONBLOCKING)
+        self.connection.may_wait(self.flags)
     }
 
     /// What the call returns when it must end with an error or nothing: what it has, if it has something.

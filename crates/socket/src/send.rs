@@ -1,5 +1,5 @@
 //! Sending: which road, and what to do when the ring is full.
-use crate::connection::{Connection, ConnectionSender, flag};
+use crate::connection::{Connection, ConnectionSender, flag, phase};
 use crate::gate::{Alone, Among};
 use crate::{Ending, doorbell, end, pairing, roads, settings, spin, table};
 use std::io::IoSlice;
@@ -27,10 +27,11 @@ const STEP_ASIDE_ROUNDS: u32 = 20_000;
 #[inline]
 pub fn send(fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    let result = if connection.is_paired() {
-        send_paired(connection, fd, bufs, flags)
-    } else {
-        by_kernel(connection, fd, bufs, flags)
+    let result = match connection.phase.load(Ordering::Acquire) {
+        phase::PAIRED => send_paired(connection, fd, bufs, flags),
+        // Nothing will ever be moved, so nothing need be counted.
+        phase::REFUSED => return Ending::Bypass,
+        _ => by_kernel(connection, fd, bufs, flags),
     };
     match result {
         Ok(n) => Ending::Handled(n as isize),
@@ -58,10 +59,11 @@ fn kernel_call(
     flags: i32,
     among: &Among<'_>,
 ) -> Result<usize, Errno> {
-    let sent = among.asleep(|| match bufs {
+    let call = || match bufs {
         [buf] => kernel::send(fd, buf, flags),
         bufs => kernel::send_slices(fd, bufs, flags),
-    })?;
+    };
+    let sent = if connection.may_wait(flags) { among.asleep(call)? } else { call()? };
     connection.send.sent_by_kernel(sent as u64);
     let record = &connection.record.outgoing;
     count(&record.kernel_bytes, sent as u64);
@@ -110,7 +112,7 @@ struct Call<'a, 'b> {
 
 impl Call<'_, '_> {
     fn waits(&self) -> bool {
-        !self.connection.has(flag::NONBLOCKING) && self.flags & abi::MSG_DONTWAIT == 0
+        self.connection.may_wait(self.flags)
     }
 
     /// So many more bytes are sent. A call that has sent something says so, and raises no signal.

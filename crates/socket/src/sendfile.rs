@@ -1,16 +1,20 @@
 //! A file to a connection.
-use crate::connection::{Connection, flag};
+use crate::connection::{Connection, flag, phase};
 use crate::send::{PIECE, send_paired};
 use crate::{Ending, pairing, roads, table};
 use std::io::IoSlice;
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::Road;
+use vmmc_sync::Ordering;
 
 /// `sendfile(out, in, offset, count)` to a connection on the VMMC road: the file is read into the ring by way of a small
 /// buffer. `Bypass` where the kernel does it better or alone.
 pub fn sendfile(out: i32, input: i32, offset: Option<&mut i64>, count: usize) -> Ending {
     let Some(connection) = table::lookup(out) else { return Ending::Bypass };
+    if connection.phase.load(Ordering::Relaxed) == phase::REFUSED {
+        return Ending::Bypass;
+    }
     if !connection.is_paired() || connection.send.road() == Road::Kernel && !connection.sender().may_switch() {
         return sendfile_by_kernel(connection, out, input, offset, count);
     }

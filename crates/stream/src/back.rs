@@ -72,18 +72,17 @@ impl<E: Export, I: Import> Receiver<'_, E, I> {
         // SYNC POINT "held": the Release store is in `Sender::answer_retract`; the moves that are seen from here on are its last.
         let is_held = self.inbox.load(HELD) == number;
         let held_at = if is_held { self.inbox.load(HELD_AT) } else { u64::MAX };
-        if is_held && held_at == REFUSED {
-            return Ok(Back::Refused);
-        }
-        if is_held {
+        let is_refused = is_held && held_at == REFUSED;
+        if is_held && !is_refused {
             self.tell(HOLD_SEEN, number);
         }
-        let is_busy = self.inbox.load(BUSY) == number;
+        let may_read = is_held || self.inbox.load(BUSY) == number;
         loop {
             match self.look()? {
-                Next::Data(_) | Next::Empty { .. } if !is_held && !is_busy => return Ok(Back::Wait),
                 Next::Empty { .. } if !is_held => return Ok(Back::Wait),
                 Next::Empty { .. } => return Err(Lie::Index),
+                Next::Data(_) if is_refused => return Ok(Back::Refused),
+                Next::Data(_) if !may_read => return Ok(Back::Wait),
                 Next::Data(unread) => {
                     let n = unread.min(self.room_to_give()?);
                     if n == 0 {
@@ -91,26 +90,32 @@ impl<E: Export, I: Import> Receiver<'_, E, I> {
                     }
                     self.give_unread(n)?;
                 }
-                Next::Kernel { limit } => return self.give_kernel(limit, held_at, is_held || is_busy),
+                Next::Kernel { limit } => {
+                    let left = held_at.checked_sub(self.state.kernel.get()).ok_or(Lie::Index)?;
+                    return Ok(match self.give_kernel(limit, left)? {
+                        // Doorbells are nobody's, whatever the sender says.
+                        Back::Kernel { limit } if self.state.road() == Road::Vmmc => Back::Kernel { limit },
+                        next if next == Back::Done || may_read && !is_refused => next,
+                        _ if is_refused => Back::Refused,
+                        _ => Back::Wait,
+                    });
+                }
             }
         }
     }
 
-    /// The kernel road is next. `held_at`: as far as it is to be read, if that is known.
-    fn give_kernel(&self, limit: usize, held_at: u64, may_read: bool) -> Result<Back, Lie> {
-        let left = held_at.checked_sub(self.state.kernel.get()).ok_or(Lie::Index)?;
+    /// The kernel road is next, and at most `left` bytes of it are to be read.
+    fn give_kernel(&self, limit: usize, left: u64) -> Result<Back, Lie> {
         if self.is_plain()? && (left == 0 || self.state.given.get() == 0) {
             self.release();
             return Ok(Back::Done);
         }
-        let room = if self.state.road() == Road::Vmmc { limit } else { self.room_to_give()? };
         let limit = limit.min(usize::try_from(left).unwrap_or(limit));
-        match limit.min(room) {
-            _ if !may_read => Ok(Back::Wait),
-            _ if limit == 0 => Err(Lie::Index),
-            0 => Ok(Back::Wait),
-            limit => Ok(Back::Kernel { limit }),
+        if limit == 0 {
+            return Err(Lie::Index);
         }
+        let room = if self.state.road() == Road::Vmmc { limit } else { self.room_to_give()? };
+        Ok(if room == 0 { Back::Wait } else { Back::Kernel { limit: limit.min(room) } })
     }
 
     /// As [`Receiver::from_kernel`], but what is data is given back.

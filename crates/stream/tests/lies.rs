@@ -212,6 +212,23 @@ fn a_sender_whose_kernel_road_others_use_does_not_hold() {
 }
 
 #[test]
+fn doorbells_are_taken_away_whether_the_sender_holds_refuses_or_is_gone() {
+    for answer in [Some(true), Some(false), None] {
+        let stream = Stream::switched(b"abc");
+        assert_eq!(stream.receiver().take(&mut [0; 3]), Ok(3));
+        stream.sender().leave();
+        assert_eq!(stream.receiver().retract(), Ok(true));
+        if let Some(can_hold) = answer {
+            stream.sender().answer_retract(can_hold);
+        }
+        assert_eq!(stream.receiver().give_back(), Ok(Back::Kernel { limit: 1 }));
+        assert_eq!(stream.receiver().give_back_from_kernel(&[0]), Ok(()));
+        assert_eq!(stream.receiver().give_back(), Ok(Back::Done));
+        assert_eq!(stream.sender().is_released(), Ok(true));
+    }
+}
+
+#[test]
 fn a_hold_before_bytes_that_have_come_is_a_lie_and_so_is_room_that_cannot_be() {
     let stream = Stream::switched(b"abc");
     assert_eq!(stream.receiver().retract(), Ok(true));

@@ -28,6 +28,10 @@ Written from the table in `crates/interpose/calls/src/table.rs` (`cargo run -p v
 a test compares the two. Every function that takes or makes a descriptor is here. What a fate says is what happens on a TCP
 connection; on any other descriptor every function is the C library's own.
 
+An address that no program can have (below 64 KiB, beyond the user's half, wrapping) fails with `EFAULT` as the kernel's call does. One
+whose page is merely not mapped, or not writable, faults in the program where its bytes go through memory; the kernel would
+say `EFAULT`.
+
 | fate | meaning |
 | --- | --- |
 ";
