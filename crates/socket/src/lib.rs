@@ -15,6 +15,8 @@ mod ending;
 mod gate;
 mod link;
 mod lock;
+#[cfg(test)]
+mod loopback;
 mod pairing;
 mod recv;
 mod roads;

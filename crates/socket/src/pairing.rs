@@ -119,8 +119,8 @@ mod tests {
         assert!(!held_elsewhere(connection));
         connection.references.store(2, Ordering::Relaxed);
         assert!(held_elsewhere(connection));
-        table::set_socket(701, connection);
+        table::set_socket(704, connection);
         assert!(!held_elsewhere(connection), "both are ours");
-        [700, 701].into_iter().for_each(table::clear);
+        [700, 704].into_iter().for_each(table::clear);
     }
 }
