@@ -1,7 +1,7 @@
 /* A stream that moves between roads and brings nothing is not readable. */
 #include "common.h"
 
-enum { MOVED = 0, LOOKS_AFTER = 2000 };
+enum { MOVED = 0, LOOKED = 1, LOOKS_AFTER = 2000 };
 
 /* Looks without waiting, so that the move itself is met, and receives whatever is said to be there. */
 static void look_on(int fd, unsigned events)
@@ -17,6 +17,7 @@ static void look_on(int fd, unsigned events)
 		reports++;
 		empty += recv(fd, &byte, 1, MSG_DONTWAIT) != 1;
 	}
+	post(LOOKED, 1);
 	say("reports %d, of nothing %d", reports, empty);
 	expect_text(fd, "goes on");
 	MUST(close(set));
@@ -35,7 +36,7 @@ static void client(int fd)
 		die("fdopen");
 	sleep_ms(30);
 	post(MOVED, 1);
-	sleep_ms(30);
+	await(LOOKED);
 	send_text(fd, "goes on");
 }
 

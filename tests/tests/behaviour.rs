@@ -39,6 +39,7 @@ programs! {
     epoll_threads
     exec
     fork_accept
+    fork_killed
     fork_share
     full_stream
     half_close
@@ -59,6 +60,7 @@ programs! {
     poll_details
     receive_flags
     room
+    sandboxed
     scatter_gather
     sendfile
     shutdown_read

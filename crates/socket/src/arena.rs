@@ -1,7 +1,8 @@
 //! The process family's table of connections: a sealed memory file that stays mapped through fork and that
 //! `vmmc status` can look at. Records are never unmapped, so a late look at a freed one is harmless.
 use crate::connection::{Connection, kind, phase};
-use core::sync::atomic::AtomicBool;
+use crate::lock::{Held, Lock};
+use crate::{family, pairing};
 use vmmc_os::{descriptor, kernel, memory, process};
 use vmmc_protocol::record::{Header, MAGIC, RECORD_SIZE, VERSION};
 use vmmc_sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -22,27 +23,17 @@ static FREE: AtomicUsize = AtomicUsize::new(0);
 /// Records in use from which on those that children gave back are looked for.
 static GATHER_AT: AtomicUsize = AtomicUsize::new(GATHER_LEAST);
 const GATHER_LEAST: usize = 64;
-static BUSY: AtomicBool = AtomicBool::new(false);
-
 /// A short critical section for making and freeing records; never held over a call that can block.
-struct Short;
-impl Short {
-    fn enter() -> Self {
-        while BUSY.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            process::yield_now();
-        }
-        Self
-    }
-}
-impl Drop for Short {
-    fn drop(&mut self) {
-        BUSY.store(false, Ordering::Release);
-    }
+static BUSY: Lock<()> = Lock::new(());
+
+/// `None`: a signal handler has interrupted its own thread in it.
+fn enter() -> Option<Held<'static, ()>> {
+    (!BUSY.is_own()).then(|| BUSY.hold())
 }
 
 /// In a forked child: its own new records will come from an arena of its own; the inherited one stays mapped.
 pub(crate) fn forget_after_fork() {
-    BUSY.store(false, Ordering::Relaxed);
+    BUSY.open();
     ADDRESS.store(0, Ordering::Relaxed);
     MEMORY.store(u32::MAX, Ordering::Relaxed);
     FREE.store(0, Ordering::Relaxed);
@@ -84,7 +75,7 @@ fn map() -> Option<usize> {
 
 /// Takes a free record, blank but for its generation; `None` when memory or the table is exhausted.
 pub(crate) fn take() -> Option<&'static Connection> {
-    let _short = Short::enter();
+    let _short = enter()?;
     let address = match ADDRESS.load(Ordering::Relaxed) {
         0 => map()?,
         address => address,
@@ -112,10 +103,32 @@ pub(crate) fn take() -> Option<&'static Connection> {
     Some(connection)
 }
 
-/// Lists the free records, none of which stand in the list: those that forked children have given back. How many.
+/// Lists the free records, none of which stand in the list: those that forked children have given back, or can't any more.
+/// How many.
 fn gather(address: usize, used: usize) -> usize {
     let records = (1..=used).map(|number| at(address + RECORD_SIZE * number));
-    records.filter(|connection| connection.record.kind.load(Ordering::Acquire) == kind::FREE).map(list).count()
+    let is_free = |connection: &&'static Connection| {
+        connection.record.kind.load(Ordering::Acquire) == kind::FREE || is_abandoned(connection)
+    };
+    records.filter(is_free).map(list).count()
+}
+
+/// Only dead members of the family held it: it is free now.
+fn is_abandoned(connection: &'static Connection) -> bool {
+    let abandoned = family::forget_dead(connection);
+    if abandoned {
+        pairing::release(connection);
+        retire(connection);
+        connection.record.kind.store(kind::FREE, Ordering::Release);
+    }
+    abandoned
+}
+
+/// Nobody finds it any more.
+fn retire(connection: &Connection) {
+    connection.record.paired.store(0, Ordering::Relaxed);
+    connection.phase.store(phase::REFUSED, Ordering::Relaxed);
+    connection.generation.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Puts a record into the list of free ones.
@@ -126,15 +139,13 @@ fn list(connection: &'static Connection) {
 
 /// Gives a record back that no descriptor refers to any more.
 pub(crate) fn give(connection: &'static Connection) {
-    connection.record.paired.store(0, Ordering::Relaxed);
-    connection.phase.store(phase::REFUSED, Ordering::Relaxed);
-    connection.generation.fetch_add(1, Ordering::Relaxed);
+    retire(connection);
     let address = core::ptr::from_ref(connection) as usize;
-    let _short = Short::enter();
+    let short = enter();
     let own = ADDRESS.load(Ordering::Relaxed);
     connection.record.kind.store(kind::FREE, Ordering::Release);
     // A record of the parent's table is the parent's to use again: its free list is not ours, it gathers what it finds.
-    if own != 0 && (own..own + RECORD_SIZE * (RECORDS_MAX + 1)).contains(&address) {
+    if short.is_some() && own != 0 && (own..own + RECORD_SIZE * (RECORDS_MAX + 1)).contains(&address) {
         list(connection);
     }
 }

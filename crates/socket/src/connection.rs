@@ -68,6 +68,8 @@ pub(crate) struct Connection {
     /// Calls asleep in the kernel on this very socket (recv, poll, select), in all processes of the family. While there are
     /// any, whoever takes a doorbell away asks for another one.
     pub(crate) sleepers: AtomicU32,
+    /// Which member of the family holds how many of them, as far as that is known.
+    pub(crate) shares: [AtomicU32; crate::family::MEMBERS_MAX],
     /// Changes with every use of the record, so that late answers of the broker find nobody.
     pub(crate) generation: AtomicU32,
     /// Errors that the kernel told us on a doorbell and the application has still to hear.

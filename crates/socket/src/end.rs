@@ -1,6 +1,6 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, flag};
-use crate::{arena, doorbell, pairing, roads, table};
+use crate::{arena, doorbell, family, pairing, roads, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{Lie, Next, Road};
@@ -87,10 +87,21 @@ pub(crate) fn give_up(connection: &'static Connection) {
     arena::give(connection);
 }
 
+/// As [`forget`], for a descriptor that the kernel alone has served since the process sandboxed itself: without any call.
+pub(crate) fn forget_plain(connection: &'static Connection, fd: i32) {
+    table::clear(fd);
+    if family::let_go(connection) {
+        give_up(connection);
+    }
+}
+
 /// Forgets `fd`, whose kernel descriptor is about to be closed (or already stands for something else: `gone`).
 pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     crate::process::outlive_exec();
     let exiting = crate::process::is_exiting();
+    if connection.references.load(Ordering::Acquire) > 1 {
+        family::forget_dead(connection);
+    }
     let last = connection.references.load(Ordering::Acquire) == u32::from(!exiting);
     if last && !gone {
         prepare_close(connection, fd);
@@ -100,7 +111,7 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     let recv = connection.recv_gate.alone(crate::process::id());
     let counting = crate::process::counting();
     table::clear(fd);
-    let was_last = !exiting && connection.references.fetch_sub(1, Ordering::AcqRel) == 1;
+    let was_last = !exiting && family::let_go(connection);
     drop(counting);
     // Under the gates: nobody may write into a slot that is given back.
     if was_last {

@@ -12,6 +12,8 @@ mod connection;
 mod doorbell;
 mod end;
 mod ending;
+#[cfg(target_os = "linux")]
+mod family;
 mod gate;
 mod link;
 mod lock;
@@ -26,8 +28,13 @@ mod send;
 mod sendfile;
 mod service;
 mod settings;
+#[cfg(windows)]
+mod single;
 mod spin;
 mod table;
+
+#[cfg(windows)]
+use single as family;
 
 pub mod lifecycle;
 pub mod options;

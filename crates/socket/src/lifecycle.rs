@@ -1,7 +1,7 @@
 //! Descriptors come, are copied, and go.
 use crate::connection::{Connection, flag, kind, phase};
 use crate::wait::registration;
-use crate::{Ending, arena, end, pairing, process, roads, settings, table};
+use crate::{Ending, arena, end, family, pairing, process, roads, settings, table};
 use vmmc_os::{Errno, abi};
 use vmmc_protocol::Reason;
 use vmmc_sync::Ordering;
@@ -11,12 +11,16 @@ pub use crate::close_range::close_range;
 
 fn enter(fd: i32, kind: u32, flags: u32) {
     made(fd);
-    if settings::disabled() || !table::holds(fd) {
+    if settings::disabled() || process::is_sandboxed() || !table::holds(fd) {
         return;
     }
     let Some(connection) = arena::take() else { return };
+    for share in &connection.shares {
+        share.store(0, Ordering::Relaxed);
+    }
     reset(connection, fd, kind, flags);
     let _counting = process::counting();
+    family::keep(connection);
     table::set_socket(fd, connection);
 }
 
@@ -88,6 +92,7 @@ pub fn made(fd: i32) {
             registration::closed(set);
             table::clear(fd);
         }
+        table::Entry::Plain(connection) => end::forget_plain(connection, fd),
         table::Entry::Internal => table::clear(fd),
     }
 }
@@ -152,6 +157,7 @@ pub fn before_close(fd: i32) -> Ending {
             registration::forget(fd);
             end::forget(connection, fd, false);
         }
+        table::Entry::Plain(connection) => end::forget_plain(connection, fd),
     }
     Ending::Bypass
 }
@@ -163,7 +169,7 @@ pub fn duplicated(old: i32, new: i32) {
     match table::entry(old) {
         table::Entry::Socket(connection) if table::holds(new) => {
             let _counting = process::counting();
-            connection.references.fetch_add(1, Ordering::AcqRel);
+            family::hold(connection);
             table::set_socket(new, connection);
         }
         // A number beyond the table: the copy could not be followed, so the kernel road alone is safe.

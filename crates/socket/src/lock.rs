@@ -13,6 +13,8 @@ pub(crate) struct Lock<T> {
     state: AtomicU32,
     /// The holder's thread, or 0.
     thread: AtomicU64,
+    /// How often the holder has acquired it beyond the first time.
+    again: AtomicU32,
     value: UnsafeCell<T>,
 }
 
@@ -24,12 +26,17 @@ pub(crate) struct Held<'a, T>(&'a Lock<T>);
 
 impl<T> Lock<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self { state: AtomicU32::new(FREE), thread: AtomicU64::new(0), value: UnsafeCell::new(value) }
+        Self {
+            state: AtomicU32::new(FREE),
+            thread: AtomicU64::new(0),
+            again: AtomicU32::new(0),
+            value: UnsafeCell::new(value),
+        }
     }
 
     #[inline]
     pub(crate) fn hold(&self) -> Held<'_, T> {
-        self.acquire();
+        self.wait();
         Held(self)
     }
 
@@ -38,13 +45,22 @@ impl<T> Lock<T> {
         self.thread.load(Ordering::Relaxed) == process::thread_mark()
     }
 
-    /// Without a guard, for fork: the child's copy of the state must be one that it can give back.
+    /// Without a guard, for fork: the child's copy of the state must be one that it can give back. A signal handler that
+    /// forks may have interrupted the holder, and acquires it again.
     pub(crate) fn acquire(&self) {
-        self.wait();
-        self.thread.store(process::thread_mark(), Ordering::Relaxed);
+        if self.is_own() {
+            self.again.store(self.again.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        } else {
+            self.wait();
+        }
     }
 
     fn wait(&self) {
+        self.take();
+        self.thread.store(process::thread_mark(), Ordering::Relaxed);
+    }
+
+    fn take(&self) {
         if self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             return;
         }
@@ -59,8 +75,20 @@ impl<T> Lock<T> {
         }
     }
 
+    /// In a forked child, whose parent's other threads may have held it: nobody does.
+    pub(crate) fn open(&self) {
+        self.thread.store(0, Ordering::Relaxed);
+        self.again.store(0, Ordering::Relaxed);
+        self.state.store(FREE, Ordering::Release);
+    }
+
     /// The other half of [`Lock::acquire`].
     pub(crate) fn give_back(&self) {
+        let again = self.again.load(Ordering::Relaxed);
+        if again > 0 {
+            self.again.store(again - 1, Ordering::Relaxed);
+            return;
+        }
         self.thread.store(0, Ordering::Relaxed);
         if self.state.swap(FREE, Ordering::Release) == AWAITED {
             let _ = futex::wake(&self.state, 1);
@@ -87,5 +115,23 @@ impl<T> Drop for Held<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.0.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_within_a_fork_acquires_again_and_a_handler_can_tell() {
+        let lock = Lock::new(());
+        lock.acquire();
+        lock.acquire();
+        assert!(lock.is_own());
+        lock.give_back();
+        assert!(lock.is_own());
+        lock.give_back();
+        assert!(!lock.is_own());
+        drop(lock.hold());
     }
 }

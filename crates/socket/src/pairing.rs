@@ -46,6 +46,9 @@ pub(crate) fn held_elsewhere(connection: &'static Connection) -> bool {
     if crate::process::is_exiting() {
         return true;
     }
+    if connection.references.load(Ordering::Acquire) > 1 {
+        crate::family::forget_dead(connection);
+    }
     let references = connection.references.load(Ordering::Acquire);
     // The usual case, without a walk. Without a descriptor here the one reference is somebody else's: a child's, say, of a
     // parent that has closed the socket since it asked.

@@ -2,7 +2,7 @@
 use crate::connection::{Connection, ConnectionReceiver, flag, phase};
 use crate::gate::Alone;
 use crate::wait::hot;
-use crate::{Ending, doorbell, end, pairing, roads, service, settings, spin, table};
+use crate::{Ending, doorbell, end, family, pairing, roads, service, settings, spin, table};
 use std::io::IoSliceMut;
 use std::time::Duration;
 use vmmc_os::{Errno, PollFd, abi, cancel, clock, kernel};
@@ -153,7 +153,7 @@ extern "C" fn cancelled(connection: *mut core::ffi::c_void) {
     // SAFETY: `Call::sleep` names its own connection, and records are never unmapped.
     let connection: &'static Connection = unsafe { &*connection.cast::<Connection>() };
     connection.end_sleep();
-    if connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if family::let_go(connection) {
         end::give_up(connection);
     }
 }
@@ -177,7 +177,12 @@ impl Call<'_, '_> {
     /// One look, under the receive gate.
     fn step(&mut self) -> Step {
         if !table::lookup(self.fd).is_some_and(|found| core::ptr::eq(found, self.connection)) {
-            return Step::Done(Err(Errno(abi::EBADF)));
+            return Step::Done(match table::entry(self.fd) {
+                // Another thread has sandboxed the process meanwhile.
+                table::Entry::Plain(_) if self.done == 0 => kernel::recv_slices(self.fd, self.bufs, self.flags),
+                table::Entry::Plain(_) => Ok(self.done),
+                _ => Err(Errno(abi::EBADF)),
+            });
         }
         let receiver = self.connection.receiver();
         match self.look(&receiver) {
@@ -358,12 +363,12 @@ impl Call<'_, '_> {
     fn sleep(&mut self, alone: Alone<'_>) -> Option<Result<usize, Errno>> {
         count(&self.connection.record.incoming.sleeps, 1);
         // As the kernel's socket, ours outlives a close by another thread for as long as somebody sleeps in it.
-        self.connection.references.fetch_add(1, Ordering::AcqRel);
+        family::hold(self.connection);
         self.connection.begin_sleep();
         drop(alone);
         let slept = self.slept();
         self.connection.end_sleep();
-        if self.connection.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if family::let_go(self.connection) {
             return Some(self.outlived(slept));
         }
         match slept {

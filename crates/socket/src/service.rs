@@ -71,6 +71,9 @@ pub(crate) fn active() {
 }
 
 fn wake() {
+    if crate::process::is_sandboxed() {
+        return;
+    }
     if !RUNNING.swap(true, Ordering::AcqRel) && start().is_err() {
         RUNNING.store(false, Ordering::Release);
         return;
@@ -105,6 +108,16 @@ pub fn step_aside() -> bool {
     }
     STEP_ASIDE.store(false, Ordering::SeqCst);
     !RUNNING.load(Ordering::Acquire)
+}
+
+/// The thread ends for good, and the broker is told no more: to it the process has ended.
+pub(crate) fn leave() {
+    step_aside();
+    let fd = BROKER_FD.swap(u32::MAX, Ordering::AcqRel) as i32;
+    if fd >= 0 {
+        table::clear(fd);
+        let _ = kernel::close(fd);
+    }
 }
 
 /// The thread goes on where it stepped aside.

@@ -1,7 +1,8 @@
 //! The descriptor table: number -> what stands there, one wait-free load.
 //!
 //! One word a descriptor in a sparse private mapping: 0 is nothing of ours, 1 a descriptor of the library's own,
-//! 2 an epoll set (its number in the upper bits), anything else the address of a [`Connection`]. A second word says which
+//! 2 an epoll set (its number in the upper bits), anything else the address of a [`Connection`], with 4 in the low bits if its
+//! calls are the kernel's. A second word says which
 //! epoll sets watch the descriptor.
 use crate::arena;
 use crate::connection::Connection;
@@ -12,6 +13,7 @@ use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
 pub(crate) const DESCRIPTORS_MAX: usize = 1 << 20;
 const INTERNAL: u64 = 1;
 const EPOLL: u64 = 2;
+const PLAIN: u64 = 4;
 
 static ENTRIES: AtomicUsize = AtomicUsize::new(0);
 /// One more than the highest descriptor that was ever entered.
@@ -28,6 +30,8 @@ pub(crate) enum Entry {
     Epoll(usize),
     /// A TCP socket.
     Socket(&'static Connection),
+    /// A TCP socket whose calls are all the kernel's, for good.
+    Plain(&'static Connection),
 }
 
 /// Maps the table. Before it is called everything is untracked.
@@ -68,6 +72,7 @@ pub(crate) fn entry(fd: i32) -> Entry {
         0 => Entry::None,
         INTERNAL => Entry::Internal,
         word if word & 63 == EPOLL => Entry::Epoll((word >> 6) as usize),
+        word if word & 63 == PLAIN => Entry::Plain(arena::at((word & !63) as usize)),
         word => Entry::Socket(arena::at(word as usize)),
     }
 }
@@ -81,6 +86,9 @@ fn put(fd: i32, word: u64) -> u64 {
 
 pub(crate) fn set_socket(fd: i32, connection: &'static Connection) {
     put(fd, core::ptr::from_ref(connection) as u64);
+}
+pub(crate) fn set_plain(fd: i32, connection: &'static Connection) {
+    put(fd, PLAIN | core::ptr::from_ref(connection) as u64);
 }
 pub(crate) fn set_internal(fd: i32) {
     put(fd, INTERNAL);

@@ -206,6 +206,14 @@ pub const TABLE: &[Row] = &[
         "where the kernel wants a process of one thread, the library's own steps aside",
     ),
     row(
+        Process,
+        MovesBackFirst,
+        "prctl",
+        &[],
+        "PR_SET_SECCOMP: every connection, since the library makes no call of its own in a sandbox; others pass. So do the \
+         numbers of seccomp and landlock_restrict_self for `syscall`",
+    ),
+    row(
         Makers,
         Makes,
         "open",

@@ -32,6 +32,7 @@ mod options;
 mod pairs;
 mod process;
 mod real;
+mod sandbox;
 mod spawn;
 mod spawn_actions;
 mod start;

@@ -2,8 +2,8 @@
 
 use crate::real::preceded;
 use crate::{
-    aio, alone, data, detour, exec, lifecycle, makers, message, options, pairs, process, spawn, spawn_actions, stdio,
-    syscall, wait,
+    aio, alone, data, detour, exec, lifecycle, makers, message, options, pairs, process, sandbox, spawn, spawn_actions,
+    stdio, syscall, wait,
 };
 use core::ffi::c_int;
 use vmmc_socket::process::before_exit;
@@ -26,6 +26,7 @@ extern "C" fn start() {
         stdio::real::ALL,
         aio::real::ALL,
         alone::real::ALL,
+        sandbox::real::ALL,
         detour::ALL,
         syscall::real::ALL,
     ];

@@ -9,6 +9,7 @@ use crate::options::{fcntl, getsockopt, ioctl, setsockopt, shutdown};
 use crate::pairs::{pipe, pipe2, socketpair};
 use crate::process::around_fork;
 use crate::real::real;
+use crate::sandbox::{around_sandbox, operation_installs, prctl};
 use crate::wait::{
     epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2, epoll_wait, poll, ppoll, pselect, select,
 };
@@ -36,6 +37,14 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
             libc::SYS_fork | libc::SYS_vfork => {
                 return around_fork(|| real::syscall(libc::SYS_fork, 0, 0, 0, 0, 0, 0) as isize) as c_long;
             }
+            libc::SYS_seccomp if operation_installs(a as c_uint, c) => {
+                let result = around_sandbox(pass);
+                if result > 0 && b & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as usize != 0 {
+                    new(result as c_int);
+                }
+                return result;
+            }
+            libc::SYS_landlock_restrict_self => return around_sandbox(pass),
             libc::SYS_clone if a & libc::CLONE_VM as usize == 0 => return around_fork(|| pass() as isize) as c_long,
             libc::SYS_clone3 if b >= size_of::<u64>() && *(a as *const u64) & libc::CLONE_VM as u64 == 0 => {
                 return around_fork(|| pass() as isize) as c_long;
@@ -129,6 +138,7 @@ unsafe fn manages(number: c_long, [a, b, c, d, e, _]: [usize; 6]) -> Option<isiz
             libc::SYS_execve => exec::execve(a as _, b as _, c as _),
             libc::SYS_unshare => unshare(fd),
             libc::SYS_setns => setns(fd, b as c_int),
+            libc::SYS_prctl => prctl(fd, b, c, d, e),
             libc::SYS_execveat => exec::execveat(fd, b as _, c as _, d as _, e as c_int),
             _ => return None,
         }

@@ -86,7 +86,7 @@ impl Wait {
 
     /// The number of a look, by which it knows what it has reported.
     fn begin_look(&self) -> u64 {
-        let mut members = self.set.members.hold();
+        let mut members = self.set.enter();
         members.look += 1;
         members.look
     }
@@ -172,7 +172,7 @@ impl Wait {
 
     /// What is true of one kernel report; `None`: nothing, or nothing more than `already` says now.
     fn correct(&self, look: u64, event: EpollEvent, already: &mut [EpollEvent]) -> Option<EpollEvent> {
-        let members = self.set.members.hold();
+        let members = self.set.enter();
         let Some(fds) = members.by_data.get(&{ event.u64 }) else { return Some(event) };
         if let [fd] = fds.as_slice() {
             let fd = *fd;

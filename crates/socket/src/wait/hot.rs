@@ -81,6 +81,7 @@ pub(crate) fn is_slept_on(connection: &Connection, fd: i32) -> bool {
 pub(super) fn heat(members: &mut Members, fd: i32) {
     if let Some(member) = members.by_fd.get_mut(&fd)
         && !member.is_hot
+        && !member.gone
     {
         member.is_hot = true;
         members.hot.push(fd);
@@ -306,7 +307,7 @@ fn cool(members: &mut Members, fd: i32) {
 
 /// The kernel says that the set itself is readable: whether that is more than doorbells.
 pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
-    let members = set::get(number).members.hold();
+    let members = set::get(number).enter();
     let armed: Vec<(i32, What)> = members.by_fd.iter().map(|(fd, member)| (*fd, member.what)).collect();
     drop(members);
     for (fd, what) in armed {

@@ -2,7 +2,8 @@
 use super::hot::{self, HOT, OTHERS};
 use super::ready;
 use super::set::{self, Member, Members, Set, What};
-use crate::{Ending, lifecycle, roads, settings, table};
+use crate::connection::phase;
+use crate::{Ending, lifecycle, process, roads, settings, table};
 use vmmc_os::{EpollEvent, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::Road;
@@ -11,7 +12,7 @@ use vmmc_sync::Ordering;
 /// `epoll_create*` returned `epfd`.
 pub fn epoll_made(epfd: i32) {
     lifecycle::made(epfd);
-    if settings::disabled() || !table::holds(epfd) {
+    if settings::disabled() || process::is_sandboxed() || !table::holds(epfd) {
         return;
     }
     for (number, set) in set::all() {
@@ -30,10 +31,14 @@ pub fn epoll_made(epfd: i32) {
 /// One descriptor of the set was closed.
 pub(crate) fn closed(number: usize) {
     let set = set::get(number);
+    // A handler of the thread that is at work on the set leaves it in use.
+    if set.members.is_own() {
+        return;
+    }
     let mut members = set.members.hold();
     members.references = members.references.saturating_sub(1);
+    // Whoever uses the set next clears it: this may be a signal handler.
     if members.references == 0 {
-        members.clear();
         drop(members);
         set.in_use.store(false, Ordering::Release);
     }
@@ -41,7 +46,16 @@ pub(crate) fn closed(number: usize) {
 
 /// One more descriptor refers to the set.
 pub(crate) fn shared(number: usize) {
-    set::get(number).members.hold().references += 1;
+    let set = set::get(number);
+    if !set.members.is_own() {
+        set.members.hold().references += 1;
+    }
+}
+
+/// The kernel's sets alone are asked from now on: they learn what they have not heard of.
+pub(crate) fn leave_to_kernel(epfd: i32, number: usize) {
+    bring_all_up(&mut set::get(number).enter(), epfd);
+    table::clear(epfd);
 }
 
 pub(crate) fn lock_all() {
@@ -60,14 +74,21 @@ pub(crate) fn forget_sleepers() {
 /// kernel goes on reporting it by a number that says nothing to us: then it is to report data and no doorbells.
 pub(crate) fn forget(fd: i32) {
     let Some(watchers) = table::watchers(fd).filter(|word| word.load(Ordering::Relaxed) != 0) else { return };
+    // While the broker is shown the socket it holds a duplicate, for which the kernel would go on reporting.
+    let is_shown = table::lookup(fd).is_some_and(|connection| {
+        connection.phase.load(Ordering::Relaxed) == phase::ASKED && connection.references.load(Ordering::Relaxed) == 1
+    });
     let mut is_member = false;
     hot::each_watcher(watchers.swap(0, Ordering::AcqRel), |_, set| {
         // In a handler of the thread that is at work on the set the member stays; whatever gets its number replaces it.
         if !set.members.is_own() {
             let mut members = set.members.hold();
             let epfd = members.epfd;
-            bring_removal_up(&mut members, epfd, fd);
-            is_member |= members.take(fd).is_some();
+            let removed = members.by_fd.get(&fd).is_some_and(|member| member.removed && !member.gone);
+            if removed || is_shown {
+                let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_DEL, fd, None);
+            }
+            is_member |= members.retire(fd) && !removed;
         }
     });
     if is_member
@@ -97,7 +118,7 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
     if set.members.is_own() {
         return Ending::Bypass;
     }
-    let mut members = set.members.hold();
+    let mut members = set.enter();
     if let Some(ending) = change_hot(&mut members, op, fd, event) {
         return ending;
     }
@@ -122,6 +143,7 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
         data: event.u64,
         kernel: (event.events, event.u64),
         removed: false,
+        gone: false,
         enabled: true,
         mark: None,
         out_due: true,
@@ -131,6 +153,9 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
     };
     members.by_fd.insert(fd, member);
     members.index(fd, event.u64);
+    // A receive in a signal handler may make it hot.
+    let room = members.by_fd.len().saturating_sub(members.hot.len());
+    members.hot.reserve(room);
     let bit = if number < 62 { 1 << number } else { OTHERS };
     let Some(watchers) = table::watchers(fd) else { return };
     let before = watchers.fetch_or(bit, Ordering::AcqRel);

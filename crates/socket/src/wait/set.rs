@@ -1,6 +1,6 @@
 //! What this process knows of an epoll set: its accelerated members. The kernel's set stays the truth for everything else.
 use crate::connection::Connection;
-use crate::lock::Lock;
+use crate::lock::{Held, Lock};
 use core::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
 use vmmc_os::abi;
@@ -36,6 +36,8 @@ pub(super) struct Member {
     pub(super) kernel: (u32, u64),
     /// Removed by the application; the kernel hears of it before a sleep, and until then its reports say nothing.
     pub(super) removed: bool,
+    /// Its descriptor was closed, perhaps by a signal handler: [`Members::tidy`] frees what it takes.
+    pub(super) gone: bool,
     /// False once a one-shot registration has been reported.
     pub(super) enabled: bool,
     /// Edge-triggered: what had come when it was last reported.
@@ -73,6 +75,8 @@ pub(super) struct Members {
     pub(super) references: u32,
     /// Where in `hot` the next one that may be idle stands.
     pub(super) hand: usize,
+    /// Some members are gone.
+    pub(super) any_gone: bool,
     /// Number of the last look at the members.
     pub(super) look: u64,
     /// Where the next look at `hot` begins, so that nobody is always last.
@@ -94,6 +98,13 @@ pub(super) struct Set {
 }
 
 impl Set {
+    /// The members, for a call that may free memory.
+    pub(super) fn enter(&self) -> Held<'_, Members> {
+        let mut members = self.members.hold();
+        members.tidy();
+        members
+    }
+
     const fn new() -> Self {
         let members = Members {
             by_fd: BTreeMap::new(),
@@ -104,6 +115,7 @@ impl Set {
             epfd: -1,
             references: 0,
             hand: 0,
+            any_gone: false,
             look: 0,
             turn: 0,
         };
@@ -130,13 +142,34 @@ pub(super) fn all() -> impl Iterator<Item = (usize, &'static Set)> {
 }
 
 impl Members {
+    /// Takes a member out of use, and frees nothing.
+    pub(super) fn retire(&mut self, fd: i32) -> bool {
+        let Some(member) = self.by_fd.get_mut(&fd).filter(|member| !member.gone) else { return false };
+        (member.gone, member.removed, member.is_hot) = (true, true, false);
+        self.any_gone = true;
+        for list in [&mut self.hot, &mut self.behind, &mut self.nested] {
+            list.retain(|found| *found != fd);
+        }
+        true
+    }
+
+    /// Frees what is gone.
+    pub(super) fn tidy(&mut self) {
+        if core::mem::take(&mut self.any_gone) {
+            let gone: Vec<i32> = self.by_fd.iter().filter(|(_, member)| member.gone).map(|(fd, _)| *fd).collect();
+            for fd in gone {
+                self.take(fd);
+            }
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.by_fd.clear();
         self.by_data.clear();
         self.hot.clear();
         self.behind.clear();
         self.nested.clear();
-        self.turn = 0;
+        (self.turn, self.any_gone) = (0, false);
     }
 
     pub(super) fn index(&mut self, fd: i32, data: u64) {

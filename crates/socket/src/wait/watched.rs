@@ -102,6 +102,7 @@ pub(super) fn is_ready(_set: usize, _fd: i32) -> bool {
     false
 }
 pub(crate) fn closed(_set: usize) {}
+pub(crate) fn leave_to_kernel(_epfd: i32, _set: usize) {}
 pub(crate) fn shared(_set: usize) {}
 pub(crate) fn lock_all() {}
 pub(crate) fn unlock_all() {}

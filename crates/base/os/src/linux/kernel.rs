@@ -97,6 +97,23 @@ pub fn fcntl(fd: i32, command: i32, argument: usize) -> Result<usize> {
     // SAFETY: callers pass commands whose argument is a number; no memory is involved.
     unsafe { call!(SYS_fcntl, fd, command, argument) }
 }
+/// fcntl(2) F_SETLK: this process locks one byte of a file, until it ends or closes a descriptor of that file.
+pub fn lock_byte(fd: i32, at: usize) -> Result<usize> {
+    let mut lock = byte_lock(at);
+    // SAFETY: the kernel reads the structure.
+    unsafe { call!(SYS_fcntl, fd, libc::F_SETLK, &raw mut lock) }
+}
+/// fcntl(2) F_GETLK: whether another process has the byte locked.
+pub fn is_byte_locked(fd: i32, at: usize) -> Result<bool> {
+    let mut lock = byte_lock(at);
+    // SAFETY: the kernel reads and writes the structure.
+    unsafe { call!(SYS_fcntl, fd, libc::F_GETLK, &raw mut lock) }?;
+    Ok(lock.l_type != libc::F_UNLCK as i16)
+}
+fn byte_lock(at: usize) -> libc::flock {
+    let (l_type, l_whence) = (libc::F_WRLCK as i16, libc::SEEK_SET as i16);
+    libc::flock { l_type, l_whence, l_start: at as i64, l_len: 1, l_pid: 0 }
+}
 /// ioctl(2) that yields one int (`FIONREAD`/`SIOCINQ`, `SIOCOUTQ`, `SIOCATMARK`).
 pub fn ioctl_int(fd: i32, request: u64) -> Result<i32> {
     let mut value = 0i32;
