@@ -9,6 +9,9 @@ static void *interrupt(void *unused)
 	(void)unused;
 	sleep_ms(interrupt_ms);
 	pthread_kill(sleeper, SIGUSR1);
+	/* Data that came before the sleeper has run would end its call as well. */
+	while (!signals_counted)
+		usleep(100);
 	post(1 + interrupted_call, 1);
 	return NULL;
 }
