@@ -8,7 +8,8 @@
 use core::fmt;
 
 pub use crate::system::channel::{
-    Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, Waiter, bell_of_process, check_place, is_place, session_place,
+    Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, Waiter, bell_of_process, check_place, is_place,
+    session_place,
 };
 
 /// No message carries more objects.

@@ -7,10 +7,10 @@ use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerf
 #[inline(always)]
 #[must_use]
 pub fn ticks() -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    use core::arch::x86_64::_rdtsc;
     #[cfg(target_arch = "x86")]
     use core::arch::x86::_rdtsc;
+    #[cfg(target_arch = "x86_64")]
+    use core::arch::x86_64::_rdtsc;
     // SAFETY: RDTSC is in every processor that runs these systems, and touches no memory.
     unsafe { _rdtsc() }
 }

@@ -2,7 +2,9 @@
 use super::kernel::{self, Result};
 use super::{handle, last_error, number};
 use std::os::windows::io::{AsHandle, BorrowedHandle, FromRawHandle, IntoRawHandle, OwnedHandle};
-use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, GetHandleInformation, HANDLE_FLAG_INHERIT};
+use windows_sys::Win32::Foundation::{
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, GetHandleInformation, HANDLE_FLAG_INHERIT,
+};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 /// An owned handle, as the standard library has it.

@@ -33,7 +33,9 @@ static WAKE_ALL: Symbol = Symbol::new(winsock::Dll::Ntdll, c"RtlWakeAddressAll")
 /// None here.
 pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Result<Wake> {
     // SAFETY: ntdll's function of this name has this signature.
-    let Some(sleep) = (unsafe { WAIT.get::<WaitOnAddress>() }) else { return Ok(look_now_and_then(word, expected, timeout)) };
+    let Some(sleep) = (unsafe { WAIT.get::<WaitOnAddress>() }) else {
+        return Ok(look_now_and_then(word, expected, timeout));
+    };
     // In units of 100 ns; negative: from now on.
     let limit = timeout.map(|time| -i64::try_from(time.as_nanos().div_ceil(100)).unwrap_or(i64::MAX));
     let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);

@@ -9,7 +9,9 @@ use core::ptr::{null, null_mut};
 use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
 use windows_sys::Win32::Foundation::CloseHandle;
-use windows_sys::Win32::Networking::WinSock::{SO_RCVTIMEO, SO_SNDTIMEO, SOCKET, TIMEVAL, WSABUF, WSAEINVAL, WSAPOLLFD, WSAEOPNOTSUPP};
+use windows_sys::Win32::Networking::WinSock::{
+    SO_RCVTIMEO, SO_SNDTIMEO, SOCKET, TIMEVAL, WSABUF, WSAEINVAL, WSAEOPNOTSUPP, WSAPOLLFD,
+};
 use windows_sys::Win32::System::Threading::INFINITE;
 
 /// The outcome of a call: what it yields, or the system's error.
@@ -68,7 +70,8 @@ pub fn send_slices(fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Result<usize> {
     let (list, count) = (bufs.as_ptr().cast::<WSABUF>(), bufs.len() as u32);
     let system = (flags & !OURS) as u32;
     // SAFETY: the buffers and their list live until the call, or its cancelling, is over.
-    let call = |overlapped, done| unsafe { winsock::wsa_send(socket(fd), list, count, done, system, overlapped, null()) };
+    let call =
+        |overlapped, done| unsafe { winsock::wsa_send(socket(fd), list, count, done, system, overlapped, null()) };
     by_mode(fd, flags, call)
 }
 
@@ -86,9 +89,8 @@ pub fn recv_slices(fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Result<u
     let mut system = (flags & !OURS) as u32;
     let system = &raw mut system;
     // SAFETY: the buffers are exclusive, and they and their list live until the call, or its cancelling, is over.
-    let call = |overlapped, done| unsafe {
-        winsock::wsa_recv(socket(fd), list, count, done, system, overlapped, null())
-    };
+    let call =
+        |overlapped, done| unsafe { winsock::wsa_recv(socket(fd), list, count, done, system, overlapped, null()) };
     by_mode(fd, flags, call)
 }
 
@@ -320,4 +322,87 @@ pub struct TcpCounts {
 /// Never: see [`HAS_TCP_COUNTS`].
 pub fn tcp_counts(_fd: i32) -> Result<TcpCounts> {
     Err(Errno(WSAEOPNOTSUPP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::windows::io::AsRawSocket as _;
+
+    /// Two ends of a connection, and the number of the second.
+    fn ends() -> (TcpStream, TcpStream, i32) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let there = listener.accept().unwrap().0;
+        let fd = there.as_raw_socket() as i32;
+        (here, there, fd)
+    }
+
+    /// Sends, and waits until it has arrived.
+    fn deliver(here: &mut TcpStream, bytes: &[u8], fd: i32) {
+        here.write_all(bytes).unwrap();
+        let mut fds = [PollFd { fd, events: abi::POLLIN, revents: 0 }];
+        assert_eq!(poll(&mut fds, Some(Duration::from_secs(20)), None), Ok(1));
+    }
+
+    #[test]
+    fn a_receive_that_may_not_wait_takes_what_is_there_and_leaves_what_comes_later() {
+        let (mut here, _there, fd) = ends();
+        let mut room = [0; 8];
+        for flags in [abi::MSG_DONTWAIT, abi::MSG_DONTWAIT | abi::MSG_PEEK] {
+            assert_eq!(recv(fd, &mut room, flags), Err(Errno(abi::EAGAIN)));
+        }
+        deliver(&mut here, b"later", fd);
+        assert_eq!(recv(fd, &mut room, abi::MSG_DONTWAIT | abi::MSG_PEEK), Ok(5));
+        assert_eq!(recv(fd, &mut room, abi::MSG_DONTWAIT), Ok(5));
+        assert_eq!(&room[..5], b"later");
+    }
+
+    #[test]
+    fn a_blocking_socket_blocks_after_calls_that_did_not_wait() {
+        let (mut here, _there, fd) = ends();
+        assert_eq!(recv(fd, &mut [0; 8], abi::MSG_DONTWAIT), Err(Errno(abi::EAGAIN)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(30));
+                here.write_all(b"x").unwrap();
+            });
+            assert_eq!(recv(fd, &mut [0; 8], 0), Ok(1));
+        });
+    }
+
+    #[test]
+    fn a_full_connection_refuses_a_send_that_may_not_wait() {
+        let (_here, _there, fd) = ends();
+        let piece = vec![7; 64 * 1024];
+        let refused = (0..10_000).find_map(|_| send(fd, &piece, abi::MSG_DONTWAIT).err());
+        assert_eq!(refused, Some(Errno(abi::EAGAIN)));
+    }
+
+    #[test]
+    fn the_end_is_seen_once_nothing_is_left_to_be_read() {
+        let (mut here, _there, fd) = ends();
+        assert_eq!(events_now(fd, abi::POLLRDHUP), 0);
+        deliver(&mut here, b"last", fd);
+        drop(here);
+        assert_eq!(recv(fd, &mut [0; 8], 0), Ok(4));
+        assert_eq!(recv(fd, &mut [0; 8], 0), Ok(0));
+        assert_ne!(events_now(fd, abi::POLLRDHUP) & abi::POLLRDHUP, 0);
+    }
+
+    #[test]
+    fn select_reports_the_sets_that_were_asked_of_more_sockets_than_a_set_has_room_for() {
+        let (mut here, _there, fd) = ends();
+        let others: Vec<_> = (0..FEW).map(|_| ends()).collect();
+        let entry = |fd, events| PollFd { fd, events, revents: 0 };
+        let mut fds: Vec<_> = others.iter().map(|(_, _, fd)| entry(*fd, abi::POLLIN)).collect();
+        fds.extend([entry(fd, abi::POLLIN), entry(fd, abi::POLLOUT), entry(fd, abi::POLLPRI)]);
+        deliver(&mut here, b"x", fd);
+        assert_eq!(select(&mut fds, Some(Duration::ZERO), None), Ok(2));
+        let found: Vec<i16> = fds.split_off(FEW).iter().map(|entry| entry.revents).collect();
+        assert_eq!(found, [abi::POLLIN, abi::POLLOUT, 0]);
+        assert_eq!(select(&mut [], None, None), Err(Errno(WSAEINVAL)));
+    }
 }

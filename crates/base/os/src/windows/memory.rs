@@ -38,7 +38,8 @@ pub struct MemoryFile {
 pub fn create_sealed(_name: &CStr, len: usize) -> Result<i32> {
     let (high, low) = ((len as u64 >> 32) as u32, len as u32);
     // SAFETY: no security, no name: no memory of ours is involved.
-    let section = unsafe { CreateFileMappingW(INVALID_HANDLE_VALUE, null(), PAGE_READWRITE | SEC_COMMIT, high, low, null()) };
+    let section =
+        unsafe { CreateFileMappingW(INVALID_HANDLE_VALUE, null(), PAGE_READWRITE | SEC_COMMIT, high, low, null()) };
     if section.is_null() { Err(last_error()) } else { Ok(number(section)) }
 }
 

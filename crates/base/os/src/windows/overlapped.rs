@@ -6,7 +6,7 @@ use super::kernel::Result;
 use super::{handle, last_error, number, winsock};
 use crate::Errno;
 use vmmc_sync::{AtomicU32, Ordering};
-use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED};
+use windows_sys::Win32::Foundation::{CloseHandle, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, HANDLE};
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAEWOULDBLOCK};
 use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED};
 use windows_sys::Win32::System::Threading::CreateEventW;
@@ -42,9 +42,8 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        let keep = |place: &AtomicU32| {
-            place.compare_exchange(0, self.0 as u32, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        };
+        let keep =
+            |place: &AtomicU32| place.compare_exchange(0, self.0 as u32, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if !SPARE.iter().any(keep) {
             // SAFETY: taken out of the pool or made by `take`, and nobody else knows it.
             unsafe { CloseHandle(handle(self.0)) };

@@ -9,10 +9,10 @@ use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
 };
 use windows_sys::Win32::System::Threading::{
-    CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, CreateThread, CreateWaitableTimerExW, GetCurrentProcess, GetCurrentProcessId,
-    GetCurrentThreadId, GetProcessAffinityMask, OpenProcess, OpenProcessToken, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION,
-    PROCESS_SYNCHRONIZE, QueryFullProcessImageNameW, SetWaitableTimer,
-    STACK_SIZE_PARAM_IS_A_RESERVATION, Sleep, SwitchToThread, TIMER_ALL_ACCESS, WaitForSingleObject,
+    CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, CreateThread, CreateWaitableTimerExW, GetCurrentProcess,
+    GetCurrentProcessId, GetCurrentThreadId, GetProcessAffinityMask, OpenProcess, OpenProcessToken, PROCESS_NAME_WIN32,
+    PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, QueryFullProcessImageNameW,
+    STACK_SIZE_PARAM_IS_A_RESERVATION, SetWaitableTimer, Sleep, SwitchToThread, TIMER_ALL_ACCESS, WaitForSingleObject,
 };
 
 /// GetCurrentProcessId.
@@ -77,7 +77,8 @@ pub fn sleep_micros(micros: u32) {
     // SAFETY: the timer is made, set, waited for and closed here; the time lives until it is set.
     unsafe {
         let flags = if micros.is_multiple_of(1000) { 0 } else { CREATE_WAITABLE_TIMER_HIGH_RESOLUTION };
-        let timer = if flags == 0 { null_mut() } else { CreateWaitableTimerExW(null(), null(), flags, TIMER_ALL_ACCESS) };
+        let timer =
+            if flags == 0 { null_mut() } else { CreateWaitableTimerExW(null(), null(), flags, TIMER_ALL_ACCESS) };
         // In units of 100 ns; negative: from now on.
         let due = -i64::from(micros) * 10;
         if timer.is_null() {
@@ -116,8 +117,7 @@ pub fn start_thread(body: Body) -> Result<()> {
     // SAFETY: the address is one of this module's; the thread gets the one argument that `run` expects.
     unsafe {
         GetModuleHandleExW(flags, place.cast(), &raw mut module);
-        let thread =
-            CreateThread(null(), STACK, Some(run), place, STACK_SIZE_PARAM_IS_A_RESERVATION, null_mut());
+        let thread = CreateThread(null(), STACK, Some(run), place, STACK_SIZE_PARAM_IS_A_RESERVATION, null_mut());
         if thread.is_null() {
             return Err(last_error());
         }

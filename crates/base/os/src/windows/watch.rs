@@ -1,6 +1,6 @@
 //! What a process's service thread waits on: its bell, which is every link's too, and the broker's word.
-use super::kernel::{Result, milliseconds};
 use super::handle;
+use super::kernel::{Result, milliseconds};
 use core::time::Duration;
 use vmmc_sync::{AtomicU32, Ordering};
 use windows_sys::Win32::Foundation::{HANDLE, WAIT_OBJECT_0, WAIT_TIMEOUT};

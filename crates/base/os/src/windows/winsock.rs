@@ -66,8 +66,18 @@ impl Symbol {
 /// The system's ws2_32.dll, loaded by its whole path: by its bare name we could get a wrapper.
 fn system_winsock() -> HMODULE {
     const NAME: [u16; 12] = [
-        b'\\' as u16, b'w' as u16, b's' as u16, b'2' as u16, b'_' as u16, b'3' as u16, b'2' as u16, b'.' as u16,
-        b'd' as u16, b'l' as u16, b'l' as u16, 0,
+        b'\\' as u16,
+        b'w' as u16,
+        b's' as u16,
+        b'2' as u16,
+        b'_' as u16,
+        b'3' as u16,
+        b'2' as u16,
+        b'.' as u16,
+        b'd' as u16,
+        b'l' as u16,
+        b'l' as u16,
+        0,
     ];
     let mut path = [0u16; 272];
     // SAFETY: the call writes at most the length that it is told.
