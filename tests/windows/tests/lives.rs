@@ -48,42 +48,40 @@ for at, server in ipairs(servers) do server:close() end
 print("all answered")
 "#;
 
-/// Echoes lines, one client after the other, and says how each of them ended.
+/// Echoes lines, one client after the other, and says when each of them ends; `arg[1]` lines later it only sleeps.
 const ECHO_SERVER: &str = r#"
 local socket = require("socket")
 io.stdout:setvbuf("no")
 local listener = assert(socket.bind("127.0.0.1", 9200))
+local left = tonumber(arg[1])
 while true do
   local client = assert(listener:accept())
-  -- Wine itself does not always tell a blocked call that the peer was killed.
-  client:settimeout(20)
-  local line, problem = client:receive()
+  local line = client:receive()
   while line do
-    local sent
-    sent, problem = client:send(line .. "\n")
-    line = nil
-    if sent then line, problem = client:receive() end
+    line = client:send(line .. "\n")
+    left = left - 1
+    if left == 0 then print("asleep") end
+    while left == 0 do socket.sleep(0.1) end
+    if line then line = client:receive() end
   end
   print("a client ended")
   client:close()
 end
 "#;
 
-/// Sends lines and awaits them back, `arg[1]` times or until the connection ends, and says how it did.
+/// Sends `arg[1]` lines, or as many as it can, and awaits each back. Then it says so, and sleeps if there is an `arg[2]`.
 const ECHO_CLIENT: &str = r#"
 local socket = require("socket")
 io.stdout:setvbuf("no")
 local server = assert(socket.connect("127.0.0.1", 9200))
-local done, problem = 0, nil
-while done < tonumber(arg[1]) and not problem do
+local done, answer = 0, true
+while done < tonumber(arg[1]) and answer do
   local line = "line " .. done
-  local sent, answer
-  sent, problem = server:send(line .. "\n")
-  if sent then answer, problem = server:receive() end
+  answer = server:send(line .. "\n") and server:receive()
   if answer then assert(answer == line); done = done + 1 end
-  if done == 100 then print("100 lines") end
 end
-print("ended: " .. (problem or "all lines"))
+print("ended after " .. done)
+while arg[2] do socket.sleep(0.1) end
 "#;
 
 fn script(
@@ -120,17 +118,21 @@ fn five_hundred_connections() {
     });
 }
 
+// An end is killed while it sleeps: Wine 8 keeps the socket of a process open that is killed in the middle of a receive, and no
+// peer ever hears of that, with the DLL or without.
+
 #[test]
 fn a_killed_client_is_seen_by_its_server_which_serves_the_next() {
     let lua = programs::lua();
     compare("killed-client", &lua.files(), |stage| {
-        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &[]).start();
+        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &["1000000"]).start();
         stage.await_listener(&mut server, PORT);
-        for _ in 0..3 {
-            let mut client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000000000"]).start();
-            await_words(&mut client, "100 lines");
+        for ended in 1..=3 {
+            let mut client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["100", "stay"]).start();
+            await_words(&mut client, "ended after 100");
             stage.await_both_ways();
             client.kill();
+            await_words(&mut server, &"a client ended\r\n".repeat(ended));
         }
         let last = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000"]).run();
         await_words(&mut server, &"a client ended\r\n".repeat(4));
@@ -142,10 +144,10 @@ fn a_killed_client_is_seen_by_its_server_which_serves_the_next() {
 fn a_killed_server_is_seen_by_its_client() {
     let lua = programs::lua();
     compare("killed-server", &lua.files(), |stage| {
-        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &[]).start();
+        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &["100"]).start();
         stage.await_listener(&mut server, PORT);
-        let mut client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000000000"]).start();
-        await_words(&mut client, "100 lines");
+        let client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000000"]).start();
+        await_words(&mut server, "asleep");
         stage.await_both_ways();
         server.kill();
         client.finish().stdout
