@@ -4,30 +4,9 @@
  *   stress drive PORT CONNECTIONS MILLISECONDS SEED
  *
  * A connection's seed decides how many bytes go each way, how each end does it, and every byte. The client prints "done N" at
- * the end; either end prints "WRONG …" for a wrong byte or answer, and "STALLED …" is said of a connection without progress for
- * STALL_SECONDS, also by a process that is about to die of a signal. Whoever says so holds still, to be looked at. */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/select.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+ * the end; either end prints "WRONG …" for a wrong byte or answer, or when it dies of a signal, and "STALLED …" is said of a
+ * connection without progress for STALL_SECONDS. Whoever says so holds still, to be looked at. */
+#include "stress_tools.h"
 
 enum { CHUNK = 200000, PERIOD = 1048573, WORKERS = 64, STALL_SECONDS = 60 };
 /* A turn without TCP_NODELAY takes the kernel 40 ms, until it acknowledges what it has received. */
@@ -53,23 +32,7 @@ struct end {
     struct worker *worker;
 };
 
-static uint64_t next(uint64_t *random) {
-    uint64_t x = *random += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
 static uint64_t below(struct end *e, uint64_t limit) { return next(&e->random) % limit; }
-
-static void say(const char *format, ...) {
-    char line[400];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (write(1, line, (size_t)length) != length) _exit(9);
-}
 
 static void wrong(struct end *e, const char *what) {
     say("WRONG seed %llu way %d pid %d fd %d: %s; sent %llu of %llu, received %llu of %llu; errno %d\n", (unsigned long long)e->seed, e->worker->way,
@@ -77,13 +40,6 @@ static void wrong(struct end *e, const char *what) {
         (unsigned long long)e->in, errno);
     sleep(600);
     exit(3);
-}
-
-/* Dying of a signal would look like a reset to the peer, and like nothing to anybody else. */
-static void dies(int number) {
-    say("WRONG pid %d dies of signal %d\n", getpid(), number);
-    sleep(600);
-    _exit(3);
 }
 
 static size_t size_of(struct end *e, uint64_t left) {
@@ -161,16 +117,6 @@ static ssize_t receive_once(struct end *e, unsigned char *data, size_t size, int
     case 3: return read(e->fd, data, size);
     default: return readv(e->fd, pieces, split(e, pieces, data, size));
     }
-}
-
-/* By how many bytes the data stand later than expected (negative: earlier); 0: these are other data. */
-static int shift(const unsigned char *data, const unsigned char *expected, size_t size) {
-    for (size_t by = 1; by <= 64 && by + 8 <= size; by++) {
-        size_t shown = size - by < 32 ? size - by : 32;
-        if (memcmp(data + by, expected, shown) == 0) return (int)by;
-        if (memcmp(data, expected + by, shown) == 0) return -(int)by;
-    }
-    return 0;
 }
 
 static void check(struct end *e, const unsigned char *data, size_t size) {
@@ -453,12 +399,6 @@ static int serve(int port) {
 static int port_to, lanes;
 static uint64_t seed_of_all, until;
 static uint64_t connections_made;
-
-static uint64_t milliseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void *lane(void *argument) {
     struct worker *worker = argument;
