@@ -1,7 +1,17 @@
 //! What a socket is: connections, the descriptor table, blocking, readiness, fork and exec, the service thread.
 //!
 //! It knows nothing of C strings, varargs or symbols: the faces turn pointers into slices and endings into errno.
-//! `vmmc-preload` calls it; it stands on `vmmc-stream`, `vmmc-shm` (in `link.rs` only), `vmmc-protocol` and `vmmc-os`.
+//! `vmmc-preload` and `vmmc-wsock32` call it; it stands on `vmmc-stream`, `vmmc-shm` (in `link.rs` only), `vmmc-protocol` and
+//! `vmmc-os`.
+//!
+//! It is the same on every system. A descriptor is a number here; WinSock's SOCKETs are handles, whose place in the table
+//! `vmmc_os::descriptor::index` knows. What one system alone has is compiled there alone, a module at a time:
+//!
+//! | Linux | Windows |
+//! | --- | --- |
+//! | `close_range`, `sendfile`; epoll's sets (`wait/{epoll,hot,registration,set}`) | `wait/watched`: windows and events that are told of readiness |
+//! | `wait/select` over bit arrays | `wait/list`: select over a list |
+//! | `TCP_INFO` says what the kernel carried before a stream switches | the peer's own count has to be ours (`roads.rs`) |
 
 mod address;
 mod arena;

@@ -6,8 +6,8 @@ use vmmc_os::{clock, process};
 use vmmc_protocol::{RuntimeDir, record::Header, settings};
 use vmmc_sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Longest spin of the default profile: about what a sleep and a wake cost.
-const SPIN_AUTO_MAX_MICROS: u32 = 50;
+/// Longest spin of the default profile.
+const SPIN_AUTO_MAX_MICROS: u32 = process::SLEEP_AND_WAKE_MICROS;
 /// Longest spin of the latency profile.
 const SPIN_LATENCY_MAX_MICROS: u32 = 1000;
 
