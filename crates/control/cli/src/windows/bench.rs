@@ -118,7 +118,7 @@ impl End {
         let own = std::env::current_exe()?;
         let mut command = Command::new(&own);
         if over_vmmc {
-            command.args(["run", "--quiet", "--profile", "latency", "--"]).arg(&own);
+            command.args(["run", "--quiet", "--"]).arg(&own);
         }
         let mut child = command.arg(WORKER).args(order).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let (sender, lines) = std::sync::mpsc::channel();

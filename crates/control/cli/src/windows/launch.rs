@@ -32,14 +32,11 @@ Exit status: the command's own; 2 for a mistake on vmmc's command line or a refu
 cannot be executed; 127 if it is not found.
 
 What the command inherits: VMMC_PROFILE, VMMC_SPIN, VMMC_STRICT, VMMC_RUNTIME_DIR, and VMMC_BIN, by which the library finds \
-vmmc.exe. VMMC_LIBRARY names wsock32.dll where it does not lie beside vmmc.exe. Wine also gets a WINEDLLOVERRIDES by which \
-it takes our wsock32.dll for its own.";
+vmmc.exe. VMMC_LIBRARY names wsock32.dll where it does not lie beside vmmc.exe; a copy of it is kept under another name in \
+%TEMP%\\vmmc, and loaded.";
 
 /// CREATE_SUSPENDED.
 const SUSPENDED: u32 = 4;
-/// What tells Wine to prefer a wsock32.dll that is not its own; Windows does not know it.
-const WINE_OVERRIDES: &str = "WINEDLLOVERRIDES";
-const WINE_OVERRIDE: &str = "wsock32=n,b";
 
 pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     let (name, arguments) = options.command.split_first().ok_or_else(|| Failure::of_input("no command was given"))?;
@@ -54,7 +51,6 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     };
     let mut command = Command::new(here(name).as_deref().unwrap_or(Path::new(name)));
     command.args(arguments).envs(options.settings()).env(settings::RUNTIME_DIR, &directory).creation_flags(SUSPENDED);
-    command.env(WINE_OVERRIDES, overrides());
     if let Ok(own) = std::env::current_exe() {
         command.env(settings::COMMAND, own);
     }
@@ -90,18 +86,9 @@ fn here(name: &OsStr) -> Option<PathBuf> {
 fn load(child: &Child, library: &Path) -> Result<(), String> {
     let image = vmmc_os::process::image(child.id()).unwrap_or_default();
     let beside = Path::new(&image).with_file_name(library::FILE_NAME);
-    let library = if beside.is_file() { &beside } else { library };
-    let process = child.as_raw_handle().addr() as i32;
-    inject::library(process, library).map_err(|error| format!("{}: {error}", library.display()))
-}
-
-/// This process's own overrides, and ours.
-fn overrides() -> String {
-    match std::env::var(WINE_OVERRIDES) {
-        Ok(own) if own.contains("wsock32") => own,
-        Ok(own) if !own.is_empty() => format!("{own};{WINE_OVERRIDE}"),
-        _ => WINE_OVERRIDE.to_owned(),
-    }
+    let told = |error: std::io::Error| format!("{}: {error}", library.display());
+    let library = if beside.is_file() { beside } else { library::copy_to_load(library).map_err(told)? };
+    inject::library(child.as_raw_handle().addr() as i32, &library).map_err(told)
 }
 
 fn explain(name: &OsStr, error: &std::io::Error) -> Failure {

@@ -18,6 +18,26 @@ pub(crate) fn find() -> Result<PathBuf, String> {
     is_file(&beside).ok_or_else(|| format!("{} is not there", beside.display()))
 }
 
+/// A copy of the library under a name of its own: beside the system's wsock32.dll, which the program may have loaded, and
+/// under Wine, which takes its own for every file of that name.
+pub(crate) fn copy_to_load(library: &Path) -> std::io::Result<PathBuf> {
+    let found = std::fs::metadata(library)?;
+    let changed = found.modified()?.duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_millis());
+    let directory = std::env::temp_dir().join("vmmc");
+    let copy = directory.join(format!("vmmc-{:x}-{changed:x}.dll", found.len()));
+    if !copy.is_file() {
+        std::fs::create_dir_all(&directory)?;
+        // Made under another name, so that nobody loads a part of it.
+        let part = copy.with_extension(std::process::id().to_string());
+        std::fs::copy(library, &part)?;
+        // Somebody else may have been first, and have loaded it.
+        if std::fs::rename(&part, &copy).is_err() {
+            std::fs::remove_file(&part)?;
+        }
+    }
+    Ok(copy)
+}
+
 fn is_file(path: &Path) -> Option<PathBuf> {
     path.is_file().then(|| path.to_owned())
 }
