@@ -20,7 +20,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The folder whose programs find the DLL beside them, and the one whose do not.
 const FOLDERS: [&str; 2] = ["with", "without"];
-/// What `cargo xtask windows` builds; the first is the DLL.
+/// What `cargo xtask windows` builds: the DLL, and the command that it starts as its broker.
 const PRODUCTS: [&str; 2] = ["wsock32.dll", "vmmc.exe"];
 /// How long a server may take to listen.
 const LISTEN_LIMIT: Duration = Duration::from_secs(60);
@@ -58,8 +58,7 @@ impl Stage {
             programs.iter().for_each(|program| stage.add(folder, program));
         }
         if ends != Ends::Neither {
-            let files = PRODUCTS.map(|file| built().join(file));
-            files.iter().filter(|file| file.is_file()).for_each(|file| stage.add(FOLDERS[0], file));
+            PRODUCTS.iter().for_each(|file| stage.add(FOLDERS[0], &built().join(file)));
         }
         stage
     }
