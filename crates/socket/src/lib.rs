@@ -9,7 +9,8 @@
 //!
 //! | Linux | Windows |
 //! | --- | --- |
-//! | `close_range`, `sendfile`; epoll's sets (`wait/{epoll,hot,registration,set}`) | `wait/watched`: windows and events that are told of readiness |
+//! | `close_range`, `sendfile` | |
+//! | epoll's sets (`wait/{epoll,hot,registration,set}`) | windows and events that are told (`wait/watched`) |
 //! | `wait/select` over bit arrays | `wait/list`: select over a list |
 //! | `TCP_INFO` says what the kernel carried before a stream switches | the peer's own count has to be ours (`roads.rs`) |
 
@@ -27,8 +28,6 @@ mod family;
 mod gate;
 mod link;
 mod lock;
-#[cfg(test)]
-mod loopback;
 mod pairing;
 mod recv;
 mod roads;
@@ -42,6 +41,8 @@ mod settings;
 mod single;
 mod spin;
 mod table;
+#[cfg(test)]
+mod tests;
 
 #[cfg(windows)]
 use single as family;

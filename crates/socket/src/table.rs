@@ -134,10 +134,3 @@ pub(crate) fn descriptor_of(connection: &'static Connection) -> Option<i32> {
     }
     (0..HIGHEST.load(Ordering::Relaxed)).map(descriptor::at).find(|fd| refers(*fd))
 }
-
-/// Another descriptor of this process that refers to `connection`.
-#[cfg(target_os = "linux")]
-pub(crate) fn duplicate_of(connection: &'static Connection, fd: i32) -> Option<i32> {
-    let refers = |other: &i32| *other != fd && lookup(*other).is_some_and(|found| core::ptr::eq(found, connection));
-    (0..HIGHEST.load(Ordering::Relaxed)).map(descriptor::at).find(refers)
-}

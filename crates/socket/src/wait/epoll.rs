@@ -124,7 +124,7 @@ impl Wait {
                 continue;
             }
             if connection.receiver().end_hinted() {
-                bits |= ready::end_bits(connection, *fd) & asked(member);
+                bits |= end_bits(connection, *fd) & asked(member);
             }
             let Some(place) = out.get_mut(found) else { break };
             *place = EpollEvent { events: bits, u64: member.data };
@@ -316,6 +316,11 @@ fn reported(member: &mut Member, connection: &Connection, bits: u32) {
     if bits & WRITABLE != 0 {
         member.out_due = false;
     }
+}
+
+/// What the kernel says of the connection's end, by epoll's and poll's common bits.
+fn end_bits(connection: &Connection, fd: i32) -> u32 {
+    ready::without_false_reset(connection, kernel::events_now(fd, abi::POLLRDHUP) as u16 as u32)
 }
 
 #[cfg(test)]

@@ -72,12 +72,6 @@ fn kernel_readable(fd: i32) -> bool {
     kernel::events_now(fd, abi::POLLIN | abi::POLLRDHUP) != 0
 }
 
-/// What the kernel says of the connection's end, by epoll's and poll's common bits.
-#[cfg(target_os = "linux")]
-pub(super) fn end_bits(connection: &Connection, fd: i32) -> u32 {
-    without_false_reset(connection, kernel::events_now(fd, abi::POLLRDHUP) as u16 as u32)
-}
-
 /// A peer that ended with a doorbell of ours unread makes the kernel report an error where it would have reported the end
 /// of the stream without us.
 pub(super) fn without_false_reset(connection: &Connection, bits: u32) -> u32 {

@@ -2,7 +2,7 @@
 use super::hot::{self, HOT, OTHERS};
 use super::ready;
 use super::set::{self, Member, Members, Set, What};
-use crate::connection::phase;
+use crate::connection::{Connection, phase};
 use crate::{Ending, lifecycle, process, roads, settings, table};
 use vmmc_os::{EpollEvent, abi, kernel};
 use vmmc_protocol::Reason;
@@ -94,7 +94,7 @@ pub(crate) fn forget(fd: i32) {
     if is_member
         && let Some(connection) = table::lookup(fd)
         && connection.references.load(Ordering::Relaxed) > 1
-        && let Some(twin) = table::duplicate_of(connection, fd)
+        && let Some(twin) = duplicate_of(connection, fd)
     {
         roads::move_back(twin, Reason::KERNEL_FEATURE);
     }
@@ -238,4 +238,18 @@ pub(super) fn bring_all_up(members: &mut Members, epfd: i32) {
     while let Some(fd) = members.behind.last().copied() {
         bring_up(members, epfd, fd);
     }
+}
+
+/// Another descriptor of this process that refers to `connection`.
+fn duplicate_of(connection: &'static Connection, fd: i32) -> Option<i32> {
+    let mut twin = None;
+    table::each_in(0, u32::MAX, |other, entry| {
+        if let table::Entry::Socket(found) = entry
+            && other != fd
+            && core::ptr::eq(found, connection)
+        {
+            twin = twin.or(Some(other));
+        }
+    });
+    twin
 }

@@ -54,7 +54,7 @@ pub fn raise(signal: i32) {
     // SAFETY: no memory is involved.
     let _ = unsafe { call!(SYS_tgkill, id(), thread_id(), signal) };
 }
-/// About what it costs to sleep in the kernel on a socket and be woken by the peer, in microseconds (measured between two processes on loopback).
+/// About what it costs to sleep in the kernel on a socket and be woken by the peer, in microseconds.
 pub const SLEEP_AND_WAKE_MICROS: u32 = 50;
 /// Processors that this thread may run on.
 #[must_use]

@@ -90,7 +90,8 @@ pub fn sleep_micros(micros: u32) {
         CloseHandle(timer);
     }
 }
-/// About what it costs to sleep in the kernel on a socket and be woken by the peer, in microseconds (measured under Wine, where the kernel road takes 80 to 170 each way; Windows itself may need half).
+/// About what it costs to sleep in the kernel on a socket and be woken by the peer, in microseconds. Measured under Wine,
+/// where the kernel road takes 80 to 170 each way; Windows itself may need half.
 pub const SLEEP_AND_WAKE_MICROS: u32 = 100;
 /// Processors that this process may run on.
 #[must_use]
