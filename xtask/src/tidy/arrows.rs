@@ -37,11 +37,7 @@ const ARROWS: &[Arrow] = &[
         to: &["vmmc-calls", "vmmc-os", "vmmc-protocol", "vmmc-socket", "vmmc-sync"],
         foreign: RAW,
     },
-    Arrow {
-        from: "vmmc-wsock32",
-        to: &["vmmc-os", "vmmc-protocol", "vmmc-socket", "vmmc-sync"],
-        foreign: RAW,
-    },
+    Arrow { from: "vmmc-wsock32", to: &["vmmc-os", "vmmc-protocol", "vmmc-socket", "vmmc-sync"], foreign: RAW },
     Arrow { from: "vmmc-broker", to: &["vmmc-os", "vmmc-protocol", "vmmc-sync"], foreign: None },
     Arrow {
         from: "vmmc-bench",
