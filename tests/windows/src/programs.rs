@@ -42,6 +42,13 @@ const LUASOCKET: Source = Source {
     parts: &[],
 };
 
+const MOSQUITTO: Source = Source {
+    name: "mosquitto",
+    pool: "m/mosquitto/mosquitto_2.0.11.orig.tar.gz",
+    sha256: "7b36a7198bce85cf31b132f5c6ee36dcf5dadf86fb768501eb1e11ce95d4f78a",
+    parts: &["*/config.h", "*/include", "*/lib", "*/src", "*/client", "*/deps"],
+};
+
 /// What a program for Unix takes from its headers, on top of WinSock 1.1.
 const COMPATIBLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compat");
 
@@ -104,6 +111,74 @@ pub fn rinetd() -> Linked {
     }
     .make()
 }
+
+/// mosquitto, which passes messages on to who subscribed to them: the broker, its library, a subscriber and a publisher.
+#[must_use]
+pub fn mosquitto() -> [Linked; 4] {
+    let source = MOSQUITTO.directory();
+    let build = |file, sources, flags, link| {
+        let include = ["", "include", "lib", "src", "client", "deps"].map(|name| source.join(name)).to_vec();
+        Build { file, sources, include, flags, link, sockets: WSOCK32_FIRST, ..Build::default() }.make()
+    };
+    let only_broker =
+        |file: &PathBuf| !["websockets.c", "plugin_debug.c", "plugin_defer.c"].iter().any(|name| file.ends_with(name));
+    let shared = |file: &PathBuf| MOSQUITTO_SHARED.iter().any(|name| file.ends_with(format!("{name}.c")));
+    let library = files(&source.join("lib"), ".c");
+    let broker = files(&source.join("src"), ".c").into_iter().filter(only_broker);
+    let broker = broker.chain(library.iter().filter(|file| shared(file)).cloned()).collect();
+    let broker = build("mosquitto.exe", broker, MOSQUITTO_BROKER, Vec::new());
+    let library = build("libmosquitto.dll", library, MOSQUITTO_LIBRARY, Vec::new());
+    let client = |file, parts: [&str; 2]| {
+        let parts = ["client_shared", "client_props"].into_iter().chain(parts);
+        let parts = parts.map(|name| source.join("client").join(name).with_extension("c")).collect();
+        build(file, parts, MOSQUITTO_CLIENT, vec![library.to_string_lossy().into_owned()])
+    };
+    let subscriber = client("mosquitto_sub.exe", ["sub_client", "sub_client_output"]);
+    let publisher = client("mosquitto_pub.exe", ["pub_client", "pub_shared"]);
+    [broker, library, subscriber, publisher]
+}
+
+/// How each part is compiled, as mosquitto's own build does it for Windows.
+const MOSQUITTO_CLIENT: &[&str] = &["-DWIN32", "-D_WIN32_WINNT=0x0600", "-DVERSION=\"2.0.11\""];
+const MOSQUITTO_LIBRARY: &[&str] =
+    &["-DWIN32", "-D_WIN32_WINNT=0x0600", "-DVERSION=\"2.0.11\"", "-Dlibmosquitto_EXPORTS"];
+const MOSQUITTO_BROKER: &[&str] = &[
+    "-DWIN32",
+    "-D_WIN32_WINNT=0x0600",
+    "-DVERSION=\"2.0.11\"",
+    "-DLIBMOSQUITTO_STATIC",
+    "-DWITH_BROKER",
+    "-DWITH_SYS_TREE",
+];
+/// What the broker takes from the library's sources.
+const MOSQUITTO_SHARED: &[&str] = &[
+    "alias_mosq",
+    "handle_ping",
+    "handle_pubackcomp",
+    "handle_pubrec",
+    "handle_pubrel",
+    "handle_suback",
+    "handle_unsuback",
+    "memory_mosq",
+    "misc_mosq",
+    "net_mosq",
+    "packet_datatypes",
+    "packet_mosq",
+    "property_mosq",
+    "send_connect",
+    "send_disconnect",
+    "send_mosq",
+    "send_publish",
+    "send_subscribe",
+    "send_unsubscribe",
+    "strings_mosq",
+    "time_mosq",
+    "tls_mosq",
+    "utf8_mosq",
+    "util_mosq",
+    "util_topic",
+    "will_mosq",
+];
 
 /// Lua 5.1 with LuaSocket: an interpreter and the three libraries that belong beside it.
 #[derive(Clone, Debug)]
