@@ -48,7 +48,7 @@ real! {
 /// Flags of a send that mean nothing to a connection on this host.
 const SEND_FLAGS: i32 = MSG_DONTROUTE;
 /// Flags of a receive that the socket room knows, or that ask for what it does anyhow.
-const RECV_FLAGS: i32 = MSG_PEEK | MSG_WAITALL | MSG_PUSH_IMMEDIATE as i32;
+const RECV_FLAGS: i32 = MSG_PEEK | MSG_WAITALL | MSG_PUSH_IMMEDIATE;
 
 /// Whether a call on `socket` with `flags` is for the socket room. If only the kernel can do it, the stream moves back here.
 #[inline]

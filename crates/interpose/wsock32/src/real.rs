@@ -130,6 +130,7 @@ impl Symbol {
 macro_rules! real {
     ($($library:ident fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $result:ty = $failure:expr;)*) => {
         /// The system's functions of the names that this module defines.
+        #[allow(clippy::too_many_arguments, clippy::unused_unit, reason = "the prototypes are the system's")]
         pub(crate) mod real {
             use super::*;
             pub(crate) mod symbol {
