@@ -51,3 +51,11 @@ fn window_messages() {
 fn calls_of_both_dlls_on_one_socket() {
     behaves("both_dlls.exe", &[], &["500"]);
 }
+
+#[test]
+fn every_way_in_which_a_program_ends_its_connection() {
+    for how in ["return", "exit", "process", "cleanup", "handle", "linger"] {
+        println!("{how}:");
+        behaves("endings.exe", &[], &["50", how]);
+    }
+}
