@@ -34,6 +34,8 @@ const ASIDE_MICROS: u32 = 100;
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 static WAKE_FD: AtomicU32 = AtomicU32::new(u32::MAX);
 static BROKER_FD: AtomicU32 = AtomicU32::new(u32::MAX);
+/// The thread's number; 0: there has been none.
+static THREAD: AtomicU32 = AtomicU32::new(0);
 static RUNNING: AtomicBool = AtomicBool::new(false);
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 static STEP_ASIDE: AtomicBool = AtomicBool::new(false);
@@ -113,6 +115,14 @@ pub fn step_aside() -> bool {
 /// The thread ends for good, and the broker is told no more: to it the process has ended.
 pub(crate) fn leave() {
     step_aside();
+    // It makes a few calls more before its end, and the sandbox may be for all threads.
+    let thread = THREAD.load(Ordering::Acquire);
+    for _ in 0..ASIDE_ROUNDS {
+        if thread == 0 || !process::exists(thread) {
+            break;
+        }
+        process::sleep_micros(ASIDE_MICROS);
+    }
     let fd = BROKER_FD.swap(u32::MAX, Ordering::AcqRel) as i32;
     if fd >= 0 {
         table::clear(fd);
@@ -143,6 +153,7 @@ pub(crate) fn forget_after_fork() {
     }
     ASKED.store(0, Ordering::Relaxed);
     LEFT.store(0, Ordering::Relaxed);
+    THREAD.store(0, Ordering::Relaxed);
     ACTIVE.store(false, Ordering::Relaxed);
     RUNNING.store(false, Ordering::Release);
 }
@@ -181,6 +192,7 @@ struct Service {
 }
 
 extern "C" fn body(_: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
+    THREAD.store(process::thread_id(), Ordering::Release);
     if let Some(mut service) = Service::left().or_else(Service::new) {
         while !STEP_ASIDE.load(Ordering::SeqCst) {
             service.round();
