@@ -83,6 +83,8 @@ pub(crate) struct Connection {
     pub(crate) held_since: AtomicU64,
     /// Microseconds that a receive on this socket may spin now.
     pub(crate) spin: AtomicU32,
+    /// Milliseconds of the clock at which pairing was asked for.
+    pub(crate) asked_since: AtomicU32,
     /// Data calls that must pass before pairing is asked for (again).
     pub(crate) ask_after: AtomicU32,
     pub(crate) link: AtomicU64,

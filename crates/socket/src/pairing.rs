@@ -1,30 +1,58 @@
 //! When the broker is asked for a connection, and what its answers mean. The service thread does the talking.
 use crate::connection::{Connection, flag, kind, phase};
 use crate::{service, table};
-use vmmc_protocol::Reason;
+use vmmc_os::clock;
+use vmmc_protocol::{Reason, record::DirectionRecord};
 use vmmc_sync::Ordering;
 
 /// Data calls after which a connection is worth a set-up; a request and its answer are not.
 const CALLS_LEAST: u64 = 4;
 /// Bytes after which it is, however few the calls.
 const BYTES_LEAST: u64 = 64 * 1024;
+/// An other end that was called so often and for so long without asking as well is none of ours: the connection is given
+/// up, and costs nothing from then on.
+const GIVE_UP_CALLS: u64 = 4096;
+const GIVE_UP_MILLIS: u32 = 1000;
 
 /// After a data call on the kernel road: asks for pairing if this connection has become worth it. Never waits.
 #[inline]
 pub(crate) fn consider(connection: &'static Connection) {
-    if connection.phase.load(Ordering::Relaxed) == phase::NONE {
-        weigh(connection);
+    match connection.phase.load(Ordering::Relaxed) {
+        phase::NONE => weigh(connection),
+        phase::ASKED if calls(connection).is_multiple_of(GIVE_UP_CALLS) => doubt(connection),
+        _ => {}
     }
 }
 
+fn calls(connection: &Connection) -> u64 {
+    sum(connection, |record| &record.kernel_messages)
+}
+
+fn sum(connection: &Connection, pick: fn(&DirectionRecord) -> &vmmc_sync::AtomicU64) -> u64 {
+    pick(&connection.record.outgoing).load(Ordering::Relaxed)
+        + pick(&connection.record.incoming).load(Ordering::Relaxed)
+}
+
+/// Low bits of the monotonic clock's milliseconds.
+fn millis() -> u32 {
+    clock::monotonic().as_millis() as u32
+}
+
+/// Gives up an end that does not ask. Not while there is no broker: it may just not have come back.
+#[cold]
+fn doubt(connection: &'static Connection) {
+    let waited = millis().wrapping_sub(connection.asked_since.load(Ordering::Relaxed));
+    if waited >= GIVE_UP_MILLIS && service::has_broker() {
+        connection.forbid(Reason::NO_PEER);
+        withdraw(connection);
+    }
+}
+
+#[cold]
 fn weigh(connection: &'static Connection) {
-    let sum = |pick: fn(&vmmc_protocol::record::DirectionRecord) -> &vmmc_sync::AtomicU64| {
-        pick(&connection.record.outgoing).load(Ordering::Relaxed)
-            + pick(&connection.record.incoming).load(Ordering::Relaxed)
-    };
-    let calls = sum(|record| &record.kernel_messages);
+    let calls = calls(connection);
     let least = CALLS_LEAST.max(u64::from(connection.ask_after.load(Ordering::Relaxed)));
-    if calls < least && (sum(|record| &record.kernel_bytes) < BYTES_LEAST || least > CALLS_LEAST) {
+    if calls < least && (sum(connection, |record| &record.kernel_bytes) < BYTES_LEAST || least > CALLS_LEAST) {
         return;
     }
     if connection.record.kind.load(Ordering::Relaxed) != kind::CONNECTION
@@ -34,6 +62,7 @@ fn weigh(connection: &'static Connection) {
     }
     if connection.phase.compare_exchange(phase::NONE, phase::ASKED, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
         connection.ask_after.store(u32::try_from(calls.saturating_mul(2)).unwrap_or(u32::MAX), Ordering::Relaxed);
+        connection.asked_since.store(millis(), Ordering::Relaxed);
         connection.explain(Reason::PAIRING);
         service::ask(connection);
     }

@@ -167,6 +167,11 @@ fn with_broker(speak: impl FnOnce(&Client)) {
     }
 }
 
+/// Whether a broker answers now.
+pub(crate) fn has_broker() -> bool {
+    BROKER_FD.load(Ordering::Acquire) as i32 >= 0
+}
+
 /// The connection of `token` is not to be paired any more.
 pub(crate) fn withdraw(token: u64) {
     with_broker(|client| client.withdraw(token).unwrap_or_default());

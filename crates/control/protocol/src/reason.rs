@@ -62,6 +62,7 @@ reasons! {
     26 TOO_FAR_BEHIND "too-far-behind" false "The receiver has much kernel-road data left to read; the stream switches when it has caught up." ""
     27 NOT_ESTABLISHED "not-established" false "The connection is not established (any more), so it cannot be paired." ""
     28 OLD_KERNEL "old-kernel" true "The kernel cannot say which network a socket belongs to (SO_NETNS_COOKIE)." "Linux 5.14 or newer is needed."
+    29 NO_PEER "no-peer" true "The other end never asked to be paired: it is not one of ours." "Start the other program with `vmmc run` as well, as the same user; what a connection carries from here on is not counted."
 }
 
 impl Reason {
