@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::command;
 
@@ -61,7 +61,27 @@ const WINDOWS: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "gcc-mingw-
 /// Makes the machine ready to build for Windows and to run that; quick if it is.
 pub(crate) fn setup_windows() -> Result<()> {
     let missing: Vec<_> = WINDOWS.iter().copied().filter(|package| !installed(package)).collect();
-    if missing.is_empty() { Ok(()) } else { install(&missing) }
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    if !knows_windows_targets()
+        && let Some(become_root) = root_prefix()
+    {
+        // What apt knew of was an older one.
+        apt(&become_root, &["update"])?;
+        install(WINDOWS)?;
+    }
+    ensure!(
+        knows_windows_targets(),
+        "rustc-web is too old to build for Windows; Debian's security archive has a newer one"
+    );
+    Ok(())
+}
+
+/// Debian's second rustc has the targets whose programs load under Wine.
+fn knows_windows_targets() -> bool {
+    let list = Command::new("/usr/bin/rustc").args(["--print", "target-list"]).output();
+    list.is_ok_and(|list| String::from_utf8_lossy(&list.stdout).contains("x86_64-win7-windows-gnu"))
 }
 
 /// This package is installed, as Debian's package manager knows it.
