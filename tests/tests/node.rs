@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vmmc_tests::{Stage, compare, net};
+use vmmc_tests::{Expect, Stage, compare, compare_with, net};
 
 fn node(stage: &Stage, mode: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/node_ends.js");
@@ -19,7 +19,8 @@ fn http_with_keep_alive() {
     compare("node-http", |stage| node(stage, "http"));
 }
 
+/// Whichever direction has a receiver that is always behind stays on the kernel road, if it was behind before the two were paired.
 #[test]
 fn net_with_back_pressure() {
-    compare("node-net", |stage| node(stage, "net"));
+    compare_with("node-net", Expect::OneWay, None, |stage| node(stage, "net"));
 }
