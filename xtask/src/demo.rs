@@ -13,7 +13,9 @@ use crate::command::{self, Owned};
 use crate::{gates, machine};
 
 /// What redis-benchmark does in each run.
-const BENCHMARK: &[&str] = &["-t", "set,get", "-n", "200000", "-c", "50", "--csv"];
+const BENCHMARK: &[&str] = &["-t", "set,get", "-n", "1000000", "-c", "50", "--csv"];
+/// When `vmmc status` is asked: the connections have moved to memory by then, and are still there.
+const STATUS_AFTER: Duration = Duration::from_millis(700);
 const BENCHMARK_LIMIT: Duration = Duration::from_secs(120);
 /// How much of `vmmc status` is shown.
 const STATUS_LINES: usize = 9;
@@ -90,7 +92,7 @@ fn measure(stage: &Stage, over_vmmc: bool) -> Result<Rates> {
     let mut client =
         Owned(stage.guest(over_vmmc, &words).stdout(Stdio::piped()).spawn().context("cannot start redis-benchmark")?);
     if over_vmmc {
-        sleep(Duration::from_millis(700));
+        sleep(STATUS_AFTER);
         let status = command::output(stage.command("status").args(["status", "--pid", &server.0.id().to_string()]));
         println!(
             "{}",

@@ -292,7 +292,9 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         }
     }
 
-    /// `n` bytes have been delivered. Credit goes back a quarter ring at a time; smaller sums travel with the next put.
+    /// `n` bytes have been delivered. Credit goes back a quarter ring at a time; smaller sums travel with the next put. But
+    /// while a doorbell may be under way each sum is told at once: should this end's process die before it takes the doorbell,
+    /// the kernel says reset, and only the credit tells the sender that nothing was lost.
     #[inline]
     fn consume(&self, n: u64) {
         if self.state.road() == Road::Kernel {
@@ -305,7 +307,8 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         self.state.head.set_release(head);
         let untold = head - self.state.credit.get();
         let emptied = untold >= EMPTIED_LEAST && self.inbox.load(TAIL) & TAIL_MASK == head;
-        if emptied || untold >= self.window() / 4 {
+        let may_be_rung = self.state.armed.get() & 1 == 1 || self.is_rung();
+        if emptied || may_be_rung || untold >= self.window() / 4 {
             self.give_credit();
         }
     }
@@ -329,8 +332,9 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         fence(Ordering::SeqCst);
     }
 
-    /// No doorbell is needed any more. One may be under way all the same.
+    /// No doorbell is needed any more. One may be under way all the same, so the sender hears what has been consumed.
     pub fn disarm(&self) {
+        self.give_credit();
         let word = self.state.armed.get();
         if word & 1 == 1 {
             self.state.armed.set(word & !1);

@@ -245,6 +245,7 @@ fn a_hold_before_bytes_that_have_come_is_a_lie_and_so_is_room_that_cannot_be() {
 #[test]
 fn credit_of_the_receiver_alone_refills_the_ring() {
     let stream = Stream::switched(&[7; CAPACITY]);
+    assert_eq!(stream.receiver().from_kernel(&[0]), Ok(0));
     assert_eq!(stream.sender().room(), Ok(0));
     assert_eq!(stream.receiver().take(&mut [0; CAPACITY / 2]), Ok(CAPACITY / 2));
     assert_eq!(stream.sender().room(), Ok(CAPACITY / 2));
@@ -265,4 +266,26 @@ fn a_switch_that_the_receiver_has_forbidden_is_taken_back_empty() {
     assert_eq!(stream.sender().put(b"abc"), Ok(0));
     assert!(!stream.sender().must_ring());
     assert!(matches!(stream.receiver().look(), Ok(Next::Kernel { .. })));
+}
+
+/// A receiver that is killed with a doorbell unread makes the kernel say reset; its sender must know that nothing was lost.
+#[test]
+fn what_is_consumed_while_a_doorbell_is_under_way_is_told_at_once() {
+    let stream = Stream::switched(b"abc");
+    assert_eq!(stream.receiver().take(&mut [0; 8]), Ok(3));
+    assert!(stream.sender().is_drained() && stream.sender().lag() == 1, "the switch's own doorbell");
+    assert_eq!(stream.receiver().from_kernel(&[0]), Ok(0));
+    assert_eq!(stream.sender().put(b"defg"), Ok(4));
+    assert_eq!(stream.receiver().take(&mut [0; 8]), Ok(4));
+    assert!(!stream.sender().is_drained(), "small sums wait when no doorbell can be under way");
+    stream.receiver().arm();
+    assert_eq!(stream.sender().put(b"h"), Ok(1));
+    assert_eq!(stream.receiver().take(&mut [0; 8]), Ok(1));
+    assert!(stream.sender().is_drained(), "the sender may be about to ring");
+    stream.receiver().from_kernel(&[]).unwrap();
+    stream.receiver().disarm();
+    assert_eq!(stream.sender().put(b"ij"), Ok(2));
+    assert_eq!(stream.receiver().take(&mut [0; 8]), Ok(2));
+    stream.receiver().disarm();
+    assert!(stream.sender().is_drained(), "who closes disarms before");
 }
