@@ -60,7 +60,7 @@ fn owned(words: &[&str]) -> Vec<String> {
 #[must_use]
 pub fn app(file: &'static str) -> Linked {
     let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/apps")).join(file).with_extension("c");
-    let link = owned(&["-luser32"]);
+    let link = owned(&["-luser32", "-ladvapi32"]);
     Build { file, sources: vec![source], link, sockets: WSOCK32_FIRST, ..Build::default() }.make()
 }
 

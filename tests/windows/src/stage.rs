@@ -115,6 +115,12 @@ impl Stage {
         self.program(self.ends.client(), words)
     }
 
+    /// `vmmc.exe`, started in the folder whose programs do not find the DLL beside them.
+    #[must_use]
+    pub fn vmmc(&self, words: &[&str]) -> Launch {
+        self.program(false, &[&["../with/vmmc.exe"], words].concat())
+    }
+
     /// The words that put a command into the stage's network.
     fn enter(&self) -> Vec<String> {
         self.namespace.as_ref().map(Namespace::enter).unwrap_or_default()
@@ -146,7 +152,7 @@ impl Stage {
         }
         let began = Instant::now();
         loop {
-            let said = self.program(false, &["../with/vmmc.exe", "status", "--json"]).run();
+            let said = self.vmmc(&["status", "--json"]).run();
             let status: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}:\n{said}"));
             if connections(&status).any(|connection| moved(connection) == [true, true]) {
                 return;

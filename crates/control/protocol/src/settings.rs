@@ -10,8 +10,12 @@ pub const STRICT: &str = "VMMC_STRICT";
 pub const DISABLE: &str = "VMMC_DISABLE";
 /// The command's file, where a guest starts the broker itself (Windows) and the command does not lie beside the library.
 pub const COMMAND: &str = "VMMC_BIN";
+/// The library's file, which the command's children get as well (Windows, where no loader does it by itself).
+pub const FOR_CHILDREN: &str = "VMMC_FOR_CHILDREN";
 /// How the command is started as the broker on demand.
 pub const BROKER_ARGUMENTS: [&str; 2] = ["broker", "--background"];
 /// Directory of the broker's socket; default `$XDG_RUNTIME_DIR/vmmc`, else `/tmp/vmmc-UID` (mode 0700, owner checked). On
 /// Windows any word: processes with equal words meet.
 pub const RUNTIME_DIR: &str = "VMMC_RUNTIME_DIR";
+/// The file that a broker's policy stands in, if not in the usual place.
+pub const POLICY: &str = "VMMC_POLICY";

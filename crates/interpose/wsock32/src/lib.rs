@@ -24,6 +24,7 @@
 mod answer;
 mod arguments;
 mod calls;
+mod children;
 mod data;
 mod extensions;
 mod lifecycle;

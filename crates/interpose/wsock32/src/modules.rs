@@ -7,6 +7,7 @@
 
 use core::ffi::c_void;
 use core::ptr::null_mut;
+use vmmc_os::image::{HEADERS, Image as Headers};
 use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleFileNameA, GetModuleHandleExA,
@@ -29,6 +30,15 @@ impl Module {
     /// The modules whose imports are the program's: the program itself, what it brought along, and C runtimes; not this
     /// library, and not the system.
     pub(crate) fn each_of_program(mut visit: impl FnMut(&Self)) {
+        Self::each(|at, module| {
+            if at == 0 || module.is_programs() {
+                visit(module);
+            }
+        });
+    }
+
+    /// The modules but this library, each with its place in the order in which they were loaded.
+    fn each(mut visit: impl FnMut(usize, &Self)) {
         let mut modules = [null_mut(); MODULES_MAX];
         let mut bytes = 0;
         let room = size_of_val(&modules) as u32;
@@ -41,11 +51,17 @@ impl Module {
         for (at, module) in modules.iter().take(count).enumerate() {
             if *module != ours
                 && let Some(module) = Self::hold(module.cast_const())
-                && (at == 0 || module.is_programs())
             {
-                visit(&module);
+                visit(at, &module);
             }
         }
+    }
+
+    /// Whether it is this library too, from another file.
+    fn is_ours(&self) -> bool {
+        // SAFETY: a module's first page is its headers, which are mapped while it is held, and nobody writes there.
+        let headers = unsafe { core::slice::from_raw_parts(self.0.cast::<u8>(), HEADERS) };
+        Headers::of_headers(headers).is_some_and(|image| image.is_ours)
     }
 
     fn hold(address: *const c_void) -> Option<Self> {
@@ -93,6 +109,13 @@ impl Drop for Module {
         // SAFETY: the reference that `hold` has taken.
         unsafe { FreeLibrary(self.0) };
     }
+}
+
+/// Whether this library is loaded a second time, from another file.
+pub(crate) fn has_another() -> bool {
+    let mut found = false;
+    Module::each(|_, module| found |= module.is_ours());
+    found
 }
 
 /// This library itself. It is never unloaded, for other modules' imports lead to it.

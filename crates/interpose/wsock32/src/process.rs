@@ -1,8 +1,9 @@
-//! The program begins with WinSock and ends with it, starts children, and ends.
+//! The program begins with WinSock and ends with it, and ends.
 
 use crate::answer::{SOCKET_ERROR, told};
 use crate::real::real;
 use crate::redirect;
+use crate::start::is_second;
 use core::ffi::c_void;
 use std::sync::Once;
 use vmmc_socket::{lifecycle, process as room};
@@ -12,14 +13,6 @@ real! {
     WinSock2 fn WSAStartup(version: u16, data: *mut c_void) -> i32 = NOT_READY;
     WinSock2 fn WSACleanup() -> i32 = SOCKET_ERROR;
     Kernel fn ExitProcess(status: u32) -> () = ();
-    Kernel fn CreateProcessA(
-        name: *const u8, line: *mut u8, security: *const c_void, thread_security: *const c_void, inherit: i32,
-        flags: u32, environment: *const c_void, directory: *const u8, start: *const c_void, info: *mut c_void,
-    ) -> i32 = 0;
-    Kernel fn CreateProcessW(
-        name: *const u16, line: *mut u16, security: *const c_void, thread_security: *const c_void, inherit: i32,
-        flags: u32, environment: *const c_void, directory: *const u16, start: *const c_void, info: *mut c_void,
-    ) -> i32 = 0;
 }
 
 /// `WSASYSNOTREADY`, which WSAStartup returns instead of setting it.
@@ -29,9 +22,17 @@ const NOT_READY: i32 = windows_sys::Win32::Networking::WinSock::WSASYSNOTREADY;
 static STARTUPS: AtomicUsize = AtomicUsize::new(0);
 static START: Once = Once::new();
 
-/// Starts the socket room when the program makes its first socket: never from the loader.
+/// Starts the socket room when the program makes its first socket: never from the loader. Without it no socket is known, and
+/// every call is the system's.
 pub(crate) fn start() {
-    START.call_once(|| told(room::start));
+    if !is_second() {
+        START.call_once(|| told(room::start));
+    }
+}
+
+/// Whether the socket room is at work.
+pub(crate) fn is_started() -> bool {
+    START.is_completed()
 }
 
 pub(crate) unsafe extern "system" fn WSAStartup(version: u16, data: *mut c_void) -> i32 {
@@ -63,54 +64,9 @@ pub(crate) unsafe extern "system" fn WSACleanup() -> i32 {
 
 /// The kernel is made to say at the end what it would have said without us.
 pub(crate) unsafe extern "system" fn ExitProcess(status: u32) {
-    if START.is_completed() {
+    if is_started() {
         told(room::before_exit);
     }
     // SAFETY: no memory is involved.
     unsafe { real::ExitProcess(status) }
-}
-
-/// A child that inherits handles may use the sockets among them, so they move back.
-fn before_child(inherit: i32) {
-    if inherit != 0 && START.is_completed() {
-        told(room::before_spawn);
-    }
-}
-
-pub(crate) unsafe extern "system" fn CreateProcessA(
-    name: *const u8,
-    line: *mut u8,
-    security: *const c_void,
-    thread_security: *const c_void,
-    inherit: i32,
-    flags: u32,
-    environment: *const c_void,
-    directory: *const u8,
-    start: *const c_void,
-    info: *mut c_void,
-) -> i32 {
-    before_child(inherit);
-    // SAFETY: the program's arguments.
-    unsafe {
-        real::CreateProcessA(name, line, security, thread_security, inherit, flags, environment, directory, start, info)
-    }
-}
-
-pub(crate) unsafe extern "system" fn CreateProcessW(
-    name: *const u16,
-    line: *mut u16,
-    security: *const c_void,
-    thread_security: *const c_void,
-    inherit: i32,
-    flags: u32,
-    environment: *const c_void,
-    directory: *const u16,
-    start: *const c_void,
-    info: *mut c_void,
-) -> i32 {
-    before_child(inherit);
-    // SAFETY: the program's arguments.
-    unsafe {
-        real::CreateProcessW(name, line, security, thread_security, inherit, flags, environment, directory, start, info)
-    }
 }

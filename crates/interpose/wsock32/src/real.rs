@@ -19,6 +19,8 @@ pub(crate) enum Library {
     Extensions,
     /// Files, handles, processes, modules.
     Kernel,
+    /// Processes of other users.
+    Security,
     /// Windows and their messages.
     User,
 }
@@ -30,6 +32,7 @@ impl Library {
             Self::WinSock1 => c"\\wsock32.dll",
             Self::Extensions => c"\\mswsock.dll",
             Self::Kernel => c"\\kernel32.dll",
+            Self::Security => c"\\advapi32.dll",
             Self::User => c"\\user32.dll",
         }
     }

@@ -5,7 +5,8 @@
 
 use crate::options::first;
 use crate::real::{Library, Symbol, real};
-use crate::{data, extensions, lifecycle, modules, notices, options, process, redirect, wait};
+use crate::start::is_second;
+use crate::{children, data, extensions, lifecycle, modules, notices, options, process, redirect, wait};
 use core::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
 use windows_sys::Win32::Foundation::HMODULE;
@@ -46,7 +47,8 @@ static REDIRECTIONS: &[Redirection] = redirections! {
     wait { select, WSAPoll }
     notices { WSAAsyncSelect, WSAEventSelect, WSAEnumNetworkEvents }
     extensions { TransmitFile, WSASendMsg, ReadFile, ReadFileEx, WriteFile, WriteFileEx }
-    process { WSAStartup, WSACleanup, ExitProcess, CreateProcessA, CreateProcessW }
+    process { WSAStartup, WSACleanup, ExitProcess }
+    children { CreateProcessA, CreateProcessW, CreateProcessAsUserA, CreateProcessAsUserW }
     redirect { GetProcAddress, LoadLibraryA, LoadLibraryW, LoadLibraryExA, LoadLibraryExW }
 };
 
@@ -58,6 +60,9 @@ static WRITING: Mutex<()> = Mutex::new(());
 
 /// Looks at every module of the program that is loaded by now. Loads nothing and may be called while the loader is at work.
 pub(crate) fn refresh() {
+    if is_second() {
+        return;
+    }
     let mut pairs: [Pair; PAIRS_MAX] = [(0, 0); PAIRS_MAX];
     let count = pairs.iter_mut().zip(known()).map(|(place, pair)| *place = pair).count();
     let pairs = pairs.get_mut(..count).unwrap_or_default();

@@ -28,6 +28,7 @@ mod duplicate;
 pub mod edition;
 pub(crate) mod endpoint;
 pub mod futex;
+pub mod image;
 pub mod inject;
 pub mod kernel;
 mod listener;

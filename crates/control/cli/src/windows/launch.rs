@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::os::windows::io::AsRawHandle as _;
 use std::os::windows::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use vmmc_os::inject;
 use vmmc_protocol::settings;
 
@@ -20,8 +20,11 @@ The command is started suspended, our wsock32.dll is loaded into it, which leads
 itself, and then it runs, with vmmc's console and standard handles. A connection is accelerated when its other end runs \
 under vmmc as well, as the same user; every other connection works as before, on the system's TCP.
 
-A program that imports WSOCK32 needs no vmmc run: copy wsock32.dll beside it. If there is one beside the command, that one \
-is used. A program of another word size runs unaccelerated, after one line of warning.";
+What the command starts by CreateProcess gets the library as well. A program of another word size runs unaccelerated: the \
+command after one line of warning, a child in silence.
+
+A program that imports WSOCK32 needs no vmmc run: copy wsock32.dll beside it. Where one lies beside the command, or beside a \
+child, that one does the work, if the system loads it.";
 /// What it says last.
 pub(crate) const AFTER_HELP: &str = "\
 Examples:
@@ -45,7 +48,7 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
         options.shortcoming(&format!("no broker: {why}; connections stay on the system's TCP until there is one"))?;
     }
     let shown = name.to_string_lossy();
-    let library = match library::find() {
+    let library = match library::to_load() {
         Ok(path) => Some(path),
         Err(why) => options.shortcoming(&format!("{why}; {shown} runs unaccelerated")).map(|()| None)?,
     };
@@ -54,10 +57,13 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     if let Ok(own) = std::env::current_exe() {
         command.env(settings::COMMAND, own);
     }
+    if let Some(library) = &library {
+        command.env(settings::FOR_CHILDREN, library);
+    }
     let mut child = command.spawn().map_err(|error| explain(name, &error))?;
     if let Some(library) = library
-        && let Err(why) = load(&child, &library)
-        && let Err(failure) = options.shortcoming(&format!("{why}; {shown} runs unaccelerated"))
+        && let Err(why) = inject::library(child.as_raw_handle().addr() as i32, &library)
+        && let Err(failure) = options.shortcoming(&format!("{}: {why}; {shown} runs unaccelerated", library.display()))
     {
         let _ = child.kill();
         return Err(failure);
@@ -80,15 +86,6 @@ fn here(name: &OsStr) -> Option<PathBuf> {
     };
     let found = ["", ".exe"].map(with_ending).into_iter().find(|path| path.is_file())?;
     std::path::absolute(found).ok()
-}
-
-/// Puts the library into the child: the one in its own folder if there is one, which it may load by itself as well.
-fn load(child: &Child, library: &Path) -> Result<(), String> {
-    let image = vmmc_os::process::image(child.id()).unwrap_or_default();
-    let beside = Path::new(&image).with_file_name(library::FILE_NAME);
-    let told = |error: std::io::Error| format!("{}: {error}", library.display());
-    let library = if beside.is_file() { beside } else { library::copy_to_load(library).map_err(told)? };
-    inject::library(child.as_raw_handle().addr() as i32, &library).map_err(told)
 }
 
 fn explain(name: &OsStr, error: &std::io::Error) -> Failure {

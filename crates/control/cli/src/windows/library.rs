@@ -18,12 +18,24 @@ pub(crate) fn find() -> Result<PathBuf, String> {
     is_file(&beside).ok_or_else(|| format!("{} is not there", beside.display()))
 }
 
+/// The file that is put into programs, or a sentence that says why there is none.
+pub(crate) fn to_load() -> Result<PathBuf, String> {
+    let library = find()?;
+    copy(&library)
+        .map_err(|error| format!("{}: no copy of it can be made in {}: {error}", library.display(), copies().display()))
+}
+
+/// Where the copies are kept.
+pub(crate) fn copies() -> PathBuf {
+    std::env::temp_dir().join("vmmc")
+}
+
 /// A copy of the library under a name of its own: beside the system's wsock32.dll, which the program may have loaded, and
 /// under Wine, which takes its own for every file of that name.
-pub(crate) fn copy_to_load(library: &Path) -> std::io::Result<PathBuf> {
+fn copy(library: &Path) -> std::io::Result<PathBuf> {
     let found = std::fs::metadata(library)?;
     let changed = found.modified()?.duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_millis());
-    let directory = std::env::temp_dir().join("vmmc");
+    let directory = copies();
     let copy = directory.join(format!("vmmc-{:x}-{changed:x}.dll", found.len()));
     if !copy.is_file() {
         std::fs::create_dir_all(&directory)?;
