@@ -43,20 +43,41 @@ impl Stage {
     /// If the machine or the build lacks something.
     #[must_use]
     pub fn new(name: &str, ends: Ends, user: Option<&str>) -> Self {
+        let mut stage = Self::bare(name, ends, user);
+        if ends != Ends::Neither {
+            stage.install();
+            stage.start_broker(&[]);
+            stage.sampler = Some(Sampler::start(stage.command("status"), stage.user));
+        }
+        stage
+    }
+
+    /// A stage of a broker for all users, that goes by this policy; both ends are enabled. Needs root.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new), and if we are not root.
+    #[must_use]
+    pub fn for_all_users(name: &str, policy: &str) -> Self {
+        assert_eq!(id(&["-u"]), 0, "only root can be several users");
+        let mut stage = Self::bare(name, Ends::Both, None);
+        stage.install();
+        let policy = stage.write("policy.toml", policy);
+        stage.start_broker(&["--system".into(), "--policy".into(), policy.into()]);
+        stage.sampler = Some(Sampler::start(stage.command("status"), None));
+        stage
+    }
+
+    /// Without command, library and broker.
+    fn bare(name: &str, ends: Ends, user: Option<&str>) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let prefix = format!("vmmc-{name}-{ends:?}-");
         let directory = tempfile::Builder::new().prefix(&prefix).tempdir().expect("a temporary directory");
         let user = user.filter(|_| id(&["-u"]) == 0).map(|name| (id(&["-u", name]), id(&["-g", name])));
         let started = Cell::new(0);
-        let mut stage =
-            Self { ends, user, directory: Some(directory), started, sampler: None, broker: None, _turn: turn };
+        let stage = Self { ends, user, directory: Some(directory), started, sampler: None, broker: None, _turn: turn };
         fs::set_permissions(stage.directory(), fs::Permissions::from_mode(0o755)).expect("a directory to enter");
         stage.own(stage.directory());
-        if ends != Ends::Neither {
-            stage.install();
-            stage.start_broker();
-            stage.sampler = Some(Sampler::start(stage.command("status"), stage.user));
-        }
         stage
     }
 
@@ -76,9 +97,10 @@ impl Stage {
     }
 
     /// Starts the stage's broker and waits for it to listen.
-    fn start_broker(&mut self) {
+    fn start_broker(&mut self, options: &[OsString]) {
         let socket = self.path("runtime/broker.sock");
-        let mut broker = self.launch(self.command("broker")).limit(Duration::from_secs(3600)).start();
+        let broker = self.launch([self.command("broker").as_slice(), options].concat());
+        let mut broker = broker.limit(Duration::from_secs(3600)).start();
         let began = Instant::now();
         while !socket.exists() {
             assert!(

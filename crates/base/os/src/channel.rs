@@ -8,8 +8,8 @@
 use core::fmt;
 
 pub use crate::system::channel::{
-    Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, Waiter, bell_of_process, check_place, is_place,
-    session_place,
+    Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, PLACE_OF_SYSTEM, Waiter, bell_of_process,
+    check_place, is_place, session_place, system_place,
 };
 
 /// No message carries more objects.
@@ -44,8 +44,18 @@ pub enum Received<const SIZE: usize> {
 pub struct Peer {
     /// Process, or 0 if it cannot be seen from here.
     pub pid: u32,
-    /// User: equal numbers are equal users. On Windows always 0, since a pipe admits its owner alone.
-    pub user: u32,
+    /// User: equal numbers are equal users. `None` if it is one of those who have no number in this user namespace. On
+    /// Windows always 0, since a pipe admits its owner alone.
+    pub user: Option<u32>,
+}
+
+/// Who may speak to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The listener's own user (and root).
+    Owner,
+    /// Every user of the host. Not on Windows.
+    Everyone,
 }
 
 /// What a wait for many channels has found about one of them.

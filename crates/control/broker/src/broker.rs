@@ -4,12 +4,14 @@ use crate::connection::{Connection, Gone, Objects};
 use crate::limits::{ACCEPTS_PER_TURN, MESSAGES_PER_TURN};
 use crate::links::{End, Links};
 use crate::offers::{ClientId, Effect, Offer, Offers};
+use crate::policy::{Party, Policy};
+use crate::sight::Key;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vmmc_os::channel::{Arrived, Channel, LISTENER, Listener, Ready, Received, Waiter};
+use vmmc_os::channel::{Access, Arrived, Channel, LISTENER, Listener, Ready, Received, Waiter};
 use vmmc_os::{Descriptor, memory};
 use vmmc_protocol::message::{Reply, Request, SIZE, Status};
 use vmmc_protocol::{ControlError, Reason};
@@ -23,6 +25,7 @@ pub struct Broker {
     last_client: ClientId,
     offers: Offers,
     links: Links,
+    policy: Policy,
     /// Processes that cannot be spoken to any more, to be forgotten before the turn ends.
     gone: Vec<ClientId>,
     /// Since when no process has been connected.
@@ -30,12 +33,24 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Takes the broker's place in the runtime directory `dir`, which is made if need be.
+    /// Takes the broker's place in the runtime directory `dir`, which is made if need be, for one user or for all, and goes
+    /// by this policy.
     ///
     /// # Errors
     /// `AddrInUse` if another broker has it; `PermissionDenied` if others can write the directory; the kernel's.
-    pub fn bind(dir: &Path) -> io::Result<Self> {
-        let mut listener = Listener::take(dir.as_os_str().as_encoded_bytes())?;
+    pub fn bind(dir: &Path, access: Access, policy: Policy) -> io::Result<Self> {
+        Self::listening(Listener::take(dir.as_os_str().as_encoded_bytes(), access)?, policy)
+    }
+
+    /// As [`bind`](Self::bind), at the socket that the manager of services has handed over; `None` if it has not.
+    ///
+    /// # Errors
+    /// The kernel's, or if what was handed over is no such socket.
+    pub fn handed_over(policy: Policy) -> io::Result<Option<Self>> {
+        Listener::handed_over()?.map(|listener| Self::listening(listener, policy)).transpose()
+    }
+
+    fn listening(mut listener: Listener, policy: Policy) -> io::Result<Self> {
         Ok(Self {
             waiter: Waiter::new(&mut listener)?,
             listener,
@@ -43,6 +58,7 @@ impl Broker {
             last_client: LISTENER,
             offers: Offers::default(),
             links: Links::new(),
+            policy,
             gone: Vec::new(),
             idle_since: Some(Instant::now()),
         })
@@ -181,7 +197,7 @@ impl Broker {
             for effect in effects {
                 match effect {
                     Effect::Tell(id, reply) => self.tell(id, reply),
-                    Effect::Pair(first, second) => self.pair(first, second),
+                    Effect::Pair(first, second, key) => self.pair(first, second, key),
                 }
             }
             for id in gone {
@@ -191,10 +207,12 @@ impl Broker {
     }
 
     /// Gives a proven pair a slot, if the two may have one.
-    fn pair(&mut self, first: Offer, second: Offer) {
+    fn pair(&mut self, first: Offer, second: Offer, key: Key) {
         let ends = [first, second].map(|offer| self.connections.get(&offer.client));
         let [Some(one), Some(other)] = ends else { return };
-        let outcome = if one.peer.user != other.peer.user {
+        let party = |of: &Connection, (address, port)| Party { pid: of.peer.pid, user: of.peer.user, address, port };
+        let parties = [party(one, key.own()), party(other, key.mirror().own())];
+        let outcome = if !self.policy.allows([&parties[0], &parties[1]]) {
             Err(Reason::POLICY)
         } else if one.layout != other.layout || one.layout != Some(vmmc_protocol::slot::LAYOUT) {
             Err(Reason::VERSION)

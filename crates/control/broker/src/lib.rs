@@ -5,7 +5,7 @@
 //! messages it answers, and on `vmmc-os`, which knows the system; docs/control-protocol.md tells the whole conversation.
 //!
 //! One thread, one loop (`broker.rs`), which reads requests (`connection.rs`), lets `offers.rs` find and prove pairs by what
-//! `sight.rs` sees of their sockets (`duplicate.rs`), and gives them slots (`links.rs`, `link.rs`).
+//! `sight.rs` sees of their sockets (`duplicate.rs`), asks the policy (`policy.rs`), and gives them slots (`links.rs`, `link.rs`).
 #![forbid(unsafe_code)]
 
 mod broker;
@@ -15,8 +15,10 @@ mod limits;
 mod link;
 mod links;
 mod offers;
+mod policy;
 mod sight;
 mod start;
 
 pub use broker::Broker;
-pub use start::{IDLE_EXIT, Options, ensure_running, run};
+pub use policy::{POLICY_FILE, Party, Policy};
+pub use start::{IDLE_EXIT, Options, Seat, ensure_running, run};

@@ -29,8 +29,8 @@ pub(crate) struct Offer {
 pub(crate) enum Effect {
     /// Say this to a process.
     Tell(ClientId, Reply),
-    /// The two are proven to be the ends of one connection, and are pending no more.
-    Pair(Offer, Offer),
+    /// The two are proven to be the ends of one connection, whose first has this key, and are pending no more.
+    Pair(Offer, Offer, Key),
 }
 
 /// The first offer of a pair has been asked to show its socket; this is what is held of the second meanwhile.
@@ -183,7 +183,7 @@ impl Offers {
         if Sight::of(trial.second.socket()) == Ok(expected) {
             self.withdraw(first.client, first.token);
             self.withdraw(second.client, second.token);
-            self.effects.push(Effect::Pair(first, second));
+            self.effects.push(Effect::Pair(first, second, key));
         } else {
             self.refuse(second.client, second.token, Reason::NOT_ESTABLISHED);
         }

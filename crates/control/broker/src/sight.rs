@@ -1,5 +1,6 @@
 //! What the system says about a socket whose duplicate the broker holds for a moment.
 
+use std::net::{IpAddr, Ipv6Addr};
 use vmmc_os::endpoint::{Address, Endpoint, Socket, Unfit};
 use vmmc_protocol::Reason;
 
@@ -12,6 +13,11 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// The end's own address and port; IPv4 as such.
+    pub(crate) fn own(&self) -> (IpAddr, u16) {
+        (Ipv6Addr::from(self.local.ip).to_canonical(), self.local.port)
+    }
+
     /// The key that the other end has.
     pub(crate) fn mirror(self) -> Self {
         Self { network: self.network, local: self.remote, remote: self.local }

@@ -2,20 +2,33 @@
 
 use crate::broker::Broker;
 use crate::limits::START_TIME;
+use crate::policy::Policy;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use vmmc_os::channel::Access;
 use vmmc_protocol::settings::{BROKER_ARGUMENTS, RUNTIME_DIR};
 use vmmc_protocol::{Client, ControlError, RuntimeDir};
 
 /// How long a broker that was started in the background stays with nobody connected.
 pub const IDLE_EXIT: Duration = Duration::from_secs(600);
 
+/// Where a broker listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// In this runtime directory, for one user.
+    Own(PathBuf),
+    /// In this one for all users, unless the manager of services has handed over a socket.
+    System(PathBuf),
+}
+
 /// How to run a broker.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The runtime directory; made if need be.
-    pub dir: PathBuf,
+    /// Where it listens; made if need be.
+    pub seat: Seat,
+    /// Whom it pairs.
+    pub policy: Policy,
     /// End after nobody has been connected for so long; `None`: never.
     pub idle_exit: Option<Duration>,
 }
@@ -26,7 +39,13 @@ pub struct Options {
 /// As [`Broker::bind`]: above all `AddrInUse` if there is one already.
 pub fn run(options: &Options) -> io::Result<()> {
     vmmc_os::process::raise_descriptor_limit();
-    let mut broker = Broker::bind(&options.dir)?;
+    let mut broker = match &options.seat {
+        Seat::Own(dir) => Broker::bind(dir, Access::Owner, options.policy.clone())?,
+        Seat::System(dir) => match Broker::handed_over(options.policy.clone())? {
+            Some(broker) => broker,
+            None => Broker::bind(dir, Access::Everyone, options.policy.clone())?,
+        },
+    };
     loop {
         let left = options.idle_exit.zip(broker.idle()).map(|(limit, idle)| limit.saturating_sub(idle));
         if left == Some(Duration::ZERO) {

@@ -5,9 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use vmmc_broker::Broker;
+use vmmc_broker::{Broker, Policy};
 use vmmc_contract::{Export as _, Import as _};
-use vmmc_os::channel::{Attached, Channel, Received};
+use vmmc_os::channel::{Access, Attached, Channel, Received};
 use vmmc_os::{bell, memory};
 use vmmc_protocol::message::{Request, SIZE};
 use vmmc_protocol::{Client, ControlError, Event, Paired, Reason, RuntimeDir, slot};
@@ -39,7 +39,7 @@ impl Place {
 
     fn with_broker(name: &str) -> Self {
         let mut place = Self::new(name);
-        let mut broker = Broker::bind(&place.path).unwrap();
+        let mut broker = Broker::bind(&place.path, Access::Owner, Policy::default()).unwrap();
         let (stop, stopped) = channel();
         let turn = move || {
             while stopped.try_recv() == Err(TryRecvError::Empty) {
@@ -248,7 +248,7 @@ fn garbage_costs_the_one_who_says_it_its_connection() {
 #[test]
 fn there_is_one_broker_and_none_is_absent() {
     let place = Place::with_broker("one");
-    let second = Broker::bind(&place.path).map(drop).unwrap_err();
+    let second = Broker::bind(&place.path, Access::Owner, Policy::default()).map(drop).unwrap_err();
     assert_eq!(second.kind(), std::io::ErrorKind::AddrInUse);
     assert!(Client::ping(&place.dir(), 1000).is_ok(), "the attempt does not disturb the first");
     let nowhere = Place::new("nowhere");

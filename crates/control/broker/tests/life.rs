@@ -5,7 +5,7 @@ mod support;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use std::os::unix::fs::FileExt;
 use support::*;
-use vmmc_os::channel::{Attached, Channel, Received};
+use vmmc_os::channel::{Access, Attached, Channel, Received};
 use vmmc_protocol::message::{Reply, Request, SIZE, Side};
 use vmmc_protocol::{Client, ControlError, Event, Reason, slot};
 
@@ -155,7 +155,8 @@ fn a_restarted_broker_pairs_anew_and_what_was_paired_stays() {
 fn there_is_one_broker_and_a_dead_ones_socket_is_replaced() {
     let dir = Dir::new("one");
     let broker = Running::start(&dir);
-    let second = vmmc_broker::Broker::bind(&dir.0).map(drop).unwrap_err();
+    let second =
+        vmmc_broker::Broker::bind(&dir.0, Access::Owner, vmmc_broker::Policy::default()).map(drop).unwrap_err();
     assert_eq!(second.kind(), std::io::ErrorKind::AddrInUse);
     assert!(Client::ping(&dir.runtime(), 1000).is_ok(), "the attempt does not disturb the first");
     drop(broker);

@@ -7,14 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use support::{Dir, SOON};
-use vmmc_broker::{Options, ensure_running, run};
+use vmmc_broker::{Options, Policy, Seat, ensure_running, run};
 use vmmc_protocol::{Client, ControlError, RuntimeDir};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments == ["broker", "--background"] {
         let idle_exit = Some(Duration::from_millis(300));
-        let _ = run(&Options { dir: RuntimeDir::of_environment().unwrap(), idle_exit });
+        let seat = Seat::Own(RuntimeDir::of_environment().unwrap());
+        let _ = run(&Options { seat, policy: Policy::default(), idle_exit });
         return;
     }
     if arguments.iter().any(|argument| argument == "--list") {

@@ -36,13 +36,14 @@ Examples:
   vmmc status --json | jq '.families[].sockets[] | select(.outgoing.road == \"kernel\")'
 
 JSON: { schema: 1, families: [{ processes: [{ pid, command }], profile: safe|latency|unknown, \
-broker: not-asked|connected|absent|unknown, sockets: [{ descriptor, opened_by, \
+broker: not-asked|connected|absent|unknown, rescues, sockets: [{ descriptor, opened_by, \
 kind: unconnected|listening|connection|other, local, remote, paired, outgoing, incoming }], damaged }], \
 reasons: [{ code, sentence, advice, final }], unreadable: [{ pid, why }] }. \
 `outgoing` and `incoming` are null unless the kind is connection, else { road: vmmc|kernel|unknown, reason, \
 kernel_bytes, kernel_messages, vmmc_bytes, vmmc_messages, switches, doorbells, sleeps }; `reason` is a code, null on \
 the road vmmc. Addresses are ADDRESS:PORT or null. A family is the processes that share one table by forking. \
-`damaged` counts records that made no sense. Fields may be added; none changes its meaning while schema is 1. \
+`rescues` counts waiting calls that had to be woken without a doorbell (0 unless something is \
+wrong), `damaged` records that made no sense. Fields may be added; none changes its meaning while schema is 1. \
 With --watch, one document a line.")]
 pub(crate) struct Options {
     /// Print one JSON document, described below

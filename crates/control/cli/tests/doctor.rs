@@ -58,3 +58,26 @@ fn the_trial_s_programs_talk_without_the_library_too() {
     assert!(outcome.output.trim().parse::<u64>().is_ok(), "{outcome:?}");
     assert!(listener.wait().expect("it ends").success());
 }
+
+#[test]
+fn a_policy_is_checked_and_a_mistake_told_in_one_line() {
+    let directory = Place::new();
+    let file = directory.path().join("policy.toml");
+    for (text, verdict, found) in [
+        ("[[allow]]\nserver = { ports = [80] }\n[[allow]]\n", "ok", "policy.toml: 2 rules to allow, 0 to deny"),
+        ("[[allow]]\n\nserver = { ports = [\"x\"] }", "fail", "policy.toml:3: x is neither a port nor a range"),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let mut doctor = command(&["doctor", "--json"]);
+        doctor.env("VMMC_RUNTIME_DIR", directory.path()).env("VMMC_LIBRARY", "/nonexistent").env("VMMC_POLICY", &file);
+        let report: serde_json::Value = serde_json::from_str(&finish(&mut doctor).output).expect("one JSON document");
+        let check =
+            report["checks"].as_array().and_then(|checks| checks.iter().find(|check| check["name"] == "policy"));
+        let check = check.expect("a check of the policy");
+        assert_eq!(check["verdict"], verdict, "{check}");
+        assert!(check["found"].as_str().is_some_and(|said| said.contains(found)), "{check}");
+    }
+    let mut broker = command(&["broker"]);
+    let outcome = finish(broker.env("VMMC_RUNTIME_DIR", directory.path()).env("VMMC_POLICY", &file));
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+}

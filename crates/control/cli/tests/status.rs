@@ -46,6 +46,7 @@ fn table(used: u32) -> File {
     put(&file, offset_of!(Header, version), &VERSION.to_ne_bytes());
     put(&file, offset_of!(Header, used), &used.to_ne_bytes());
     put(&file, offset_of!(Header, broker), &1_u32.to_ne_bytes());
+    put(&file, offset_of!(Header, rescues), &3_u32.to_ne_bytes());
     file.set_len((u64::from(used.min(1000)) + 1) * RECORD_SIZE as u64).expect("room");
     file
 }
@@ -95,8 +96,8 @@ fn a_connection_is_told_as_json() {
     assert_eq!(report["schema"], 1);
     assert_eq!(family["processes"][0]["command"], "sleep");
     assert_eq!(
-        (&family["profile"], &family["broker"], &family["damaged"]),
-        (&"safe".into(), &"connected".into(), &0.into())
+        (&family["profile"], &family["broker"], &family["damaged"], &family["rescues"]),
+        (&"safe".into(), &"connected".into(), &0.into(), &3.into())
     );
     assert_eq!(family["sockets"].as_array().map(Vec::len), Some(1), "free records are no sockets");
     let socket = &family["sockets"][0];

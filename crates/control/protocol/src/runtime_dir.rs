@@ -2,7 +2,7 @@
 
 use crate::ControlError;
 use std::path::PathBuf;
-use vmmc_os::channel::{PLACE_DEFAULT, PLACE_MAX, check_place, is_place};
+use vmmc_os::channel::{PLACE_DEFAULT, PLACE_MAX, check_place, is_place, session_place, system_place};
 
 /// Longest path of a directory: on Linux the socket's name has to fit into a socket address behind it.
 pub const DIR_MAX: usize = PLACE_MAX;
@@ -23,12 +23,13 @@ impl RuntimeDir {
         is_place(path).then_some(Self { bytes, len: path.len() })
     }
 
-    /// The directory that this process's environment asks for: what [`crate::settings::RUNTIME_DIR`] names, else `vmmc` in
-    /// the session's own, else the user's own. An unusable value counts as none. For commands and at a guest's start.
+    /// The directory that this process's environment asks for: what [`crate::settings::RUNTIME_DIR`] names, else the one of
+    /// the broker for all users if there is one, else `vmmc` in the session's own, else the user's own. An unusable value
+    /// counts as none. For commands and at a guest's start.
     #[must_use]
     pub fn of_environment() -> Option<PathBuf> {
         let explicit = std::env::var_os(crate::settings::RUNTIME_DIR).map(PathBuf::from);
-        choose(explicit, vmmc_os::channel::session_place(), vmmc_os::process::user())
+        choose(explicit, system_place(), session_place(), vmmc_os::process::user())
     }
 
     /// Its path.
@@ -52,10 +53,10 @@ impl core::fmt::Debug for RuntimeDir {
     }
 }
 
-fn choose(explicit: Option<PathBuf>, session: Option<PathBuf>, user: u32) -> Option<PathBuf> {
+fn choose(explicit: Option<PathBuf>, system: Option<PathBuf>, session: Option<PathBuf>, user: u32) -> Option<PathBuf> {
     let session = session.map(|dir| dir.join("vmmc"));
     let own = PathBuf::from(format!("{PLACE_DEFAULT}{user}"));
-    let mut wishes = explicit.into_iter().chain(session).chain([own]);
+    let mut wishes = explicit.into_iter().chain(system).chain(session).chain([own]);
     wishes.find(|dir| is_place(dir.as_os_str().as_encoded_bytes()))
 }
 
@@ -63,17 +64,19 @@ fn choose(explicit: Option<PathBuf>, session: Option<PathBuf>, user: u32) -> Opt
 mod tests {
     use super::*;
 
-    fn chosen(explicit: Option<&str>, session: Option<&str>, user: u32) -> String {
-        let dir = choose(explicit.map(PathBuf::from), session.map(PathBuf::from), user).unwrap();
+    fn chosen(explicit: Option<&str>, system: Option<&str>, session: Option<&str>, user: u32) -> String {
+        let [explicit, system, session] = [explicit, system, session].map(|dir| dir.map(PathBuf::from));
+        let dir = choose(explicit, system, session, user).unwrap();
         dir.to_string_lossy().into_owned()
     }
 
     #[test]
     fn the_nearest_wish_wins() {
-        assert_eq!(chosen(Some("/a/b"), Some("/run/user/7"), 7), "/a/b");
-        assert_eq!(chosen(None, Some("/run/user/7"), 7), "/run/user/7/vmmc");
-        assert_eq!(chosen(Some(""), None, 0), "/tmp/vmmc-0");
-        assert_eq!(chosen(Some("relative"), None, u32::MAX), "/tmp/vmmc-4294967295");
+        assert_eq!(chosen(Some("/a/b"), Some("/run/vmmc"), Some("/run/user/7"), 7), "/a/b");
+        assert_eq!(chosen(None, Some("/run/vmmc"), Some("/run/user/7"), 7), "/run/vmmc");
+        assert_eq!(chosen(None, None, Some("/run/user/7"), 7), "/run/user/7/vmmc");
+        assert_eq!(chosen(Some(""), None, None, 0), "/tmp/vmmc-0");
+        assert_eq!(chosen(Some("relative"), None, None, u32::MAX), "/tmp/vmmc-4294967295");
     }
 
     #[test]

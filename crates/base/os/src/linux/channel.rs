@@ -1,6 +1,9 @@
 //! A channel is a sequenced-packet socket of the AF_UNIX family; its place is a directory that is this user's own.
+pub use super::place::{PLACE_DEFAULT, PLACE_MAX, PLACE_OF_SYSTEM, check_place, is_place, session_place, system_place};
+
 use super::descriptor::Descriptor;
-use crate::channel::{ATTACHED_MAX, Attached, LISTENER, Peer, Ready, Received, Refusal};
+use super::{place, process};
+use crate::channel::{ATTACHED_MAX, Access, Attached, LISTENER, Peer, Ready, Received, Refusal};
 use crate::endpoint::Socket;
 use core::mem::MaybeUninit;
 use core::time::Duration;
@@ -8,16 +11,15 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
-use std::path::PathBuf;
 
 /// The listener's name inside the place.
-const SOCKET: &str = "broker.sock";
+pub(super) const SOCKET: &str = "broker.sock";
 /// Held locked by the listener for its life, so that there are never two.
 const LOCK: &str = "broker.lock";
 /// The socket under construction. No longer than the final name, which has to fit into an address.
@@ -25,44 +27,13 @@ const NEW_SOCKET: &str = "broker.new";
 const _: () = assert!(NEW_SOCKET.len() <= SOCKET.len());
 /// Connections that the kernel keeps waiting for the listener (it takes the smaller of this and `net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
+/// The first of the descriptors that a manager of services hands over.
+const HANDED_OVER_FIRST: i32 = 3;
 /// Connections reported by one wait.
 const EVENTS_MAX: usize = 256;
 
-/// Longest path of a place that leaves room for the socket's name in a socket address (108 bytes with the final zero).
-pub const PLACE_MAX: usize = 107 - 1 - SOCKET.len();
 /// Whether no process can find another's memory files unless it is given them.
 pub const HIDES_MEMORY: bool = false;
-/// What a user's own place begins with if nobody says where; the user's number follows.
-pub const PLACE_DEFAULT: &str = "/tmp/vmmc-";
-
-/// Whether these bytes can name a place: an absolute path.
-#[must_use]
-pub fn is_place(name: &[u8]) -> bool {
-    name.first() == Some(&b'/') && !name.contains(&0) && name.len() <= PLACE_MAX
-}
-
-/// Looks whether only this user (or root) can have put things into the place.
-///
-/// # Errors
-/// `Absent` if it does not exist; `Untrusted` if it is no directory, another user's, or writable for others.
-pub fn check_place(place: &[u8]) -> Result<(), Refusal> {
-    let found = rustix::fs::lstat(place)?;
-    let is_directory = FileType::from_raw_mode(found.st_mode).is_dir();
-    let is_ours = found.st_uid == rustix::process::geteuid().as_raw() || found.st_uid == 0;
-    if is_directory && is_ours && found.st_mode & 0o022 == 0 { Ok(()) } else { Err(Refusal::Untrusted) }
-}
-
-/// The directory that the session gave this user for such things (`XDG_RUNTIME_DIR`). One that is another user's, as `su`
-/// leaves it behind, counts as none.
-#[must_use]
-pub fn session_place() -> Option<PathBuf> {
-    let place = std::env::var_os("XDG_RUNTIME_DIR")?;
-    let is_own = |found: rustix::fs::Stat| found.st_uid == rustix::process::geteuid().as_raw();
-    let bytes = place.as_encoded_bytes();
-    let is_fit = is_place(bytes) && check_place(bytes).is_ok() && rustix::fs::lstat(bytes).is_ok_and(is_own);
-    is_fit.then(|| place.into())
-}
-
 impl From<Errno> for Refusal {
     fn from(error: Errno) -> Self {
         match error {
@@ -220,8 +191,10 @@ impl Channel {
         let mut raw = [0; 12];
         let len = super::kernel::getsockopt(self.waitable(), libc::SOL_SOCKET, libc::SO_PEERCRED, &mut raw).ok()?;
         let [pid0, pid1, pid2, pid3, user0, user1, user2, user3, ..] = raw;
-        let (pid, user) = ([pid0, pid1, pid2, pid3], [user0, user1, user2, user3]);
-        (len == raw.len()).then(|| Peer { pid: u32::from_ne_bytes(pid), user: u32::from_ne_bytes(user) })
+        let (pid, user) = ([pid0, pid1, pid2, pid3], u32::from_ne_bytes([user0, user1, user2, user3]));
+        // One number stands for all users that have none here: two of them may be two.
+        let is_known = process::is_nobodys_number(user) == Some(false);
+        (len == raw.len()).then(|| Peer { pid: u32::from_ne_bytes(pid), user: is_known.then_some(user) })
     }
 
     /// Gives up the descriptor without closing it.
@@ -245,8 +218,8 @@ impl Channel {
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    address: SocketAddrUnix,
-    _lock: OwnedFd,
+    /// The socket's file and the lock that keeps a second listener away; none where the system's manager looks after both.
+    seat: Option<(SocketAddrUnix, OwnedFd)>,
     /// Given up for a moment when there is no other descriptor left.
     spare: Option<OwnedFd>,
 }
@@ -256,22 +229,47 @@ impl Listener {
     ///
     /// # Errors
     /// `AddrInUse` if somebody listens; `PermissionDenied` if others can write the directory; the kernel's.
-    pub fn take(place: &[u8]) -> std::io::Result<Self> {
+    pub fn take(at: &[u8], access: Access) -> std::io::Result<Self> {
         use std::io::{Error, ErrorKind};
-        if !is_place(place) {
+        if !is_place(at) {
             return Err(Error::new(ErrorKind::InvalidInput, "the runtime directory's path is relative or too long"));
         }
-        make_directories(place)?;
-        check_place(place).map_err(|error| Error::new(ErrorKind::PermissionDenied, error))?;
+        place::make(at, access)?;
+        check_place(at).map_err(|error| Error::new(ErrorKind::PermissionDenied, error))?;
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let lock = rustix::fs::open([place, b"/", LOCK.as_bytes()].concat(), flags, Mode::RUSR | Mode::WUSR)?;
+        let lock = rustix::fs::open([at, b"/", LOCK.as_bytes()].concat(), flags, Mode::RUSR | Mode::WUSR)?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => Error::new(ErrorKind::AddrInUse, "a broker is running already"),
             other => other.into(),
         })?;
-        let (temporary, address) = (self::address(place, NEW_SOCKET)?, self::address(place, SOCKET)?);
-        let socket = listen_at(&address, &temporary)?;
-        Ok(Self { socket, address, _lock: lock, spare: spare() })
+        let (temporary, address) = (self::address(at, NEW_SOCKET)?, self::address(at, SOCKET)?);
+        let socket = listen_at(&address, &temporary, access)?;
+        Ok(Self { socket, seat: Some((address, lock)), spare: spare() })
+    }
+
+    /// The socket that a manager of services listens at for this process and has handed it (systemd's `LISTEN_FDS`); `None`
+    /// if it has not. At most once in a process.
+    ///
+    /// # Errors
+    /// If what it handed over is no socket of this kind.
+    pub fn handed_over() -> std::io::Result<Option<Self>> {
+        use std::io::{Error, ErrorKind};
+        let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+        if number("LISTEN_PID") != Some(process::id()) {
+            return Ok(None);
+        }
+        let socket = Descriptor::new(HANDED_OVER_FIRST);
+        let kind = rustix::net::sockopt::socket_type(borrow(HANDED_OVER_FIRST));
+        let listens = rustix::net::sockopt::socket_acceptconn(borrow(HANDED_OVER_FIRST));
+        if number("LISTEN_FDS") != Some(1) || kind != Ok(SocketType::SEQPACKET) || listens != Ok(true) {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "what LISTEN_FDS promises is not one sequenced-packet socket",
+            ));
+        }
+        rustix::io::fcntl_setfd(borrow(HANDED_OVER_FIRST), rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(borrow(HANDED_OVER_FIRST), true)?;
+        Ok(Some(Self { socket: socket.into(), seat: None, spare: spare() }))
     }
 
     /// The next process that wants to connect, if there is one.
@@ -294,7 +292,7 @@ impl Listener {
 impl Drop for Listener {
     /// While the lock is still held, so that it is never a successor's socket.
     fn drop(&mut self) {
-        if let Some(path) = self.address.path() {
+        if let Some(path) = self.seat.as_ref().and_then(|(address, _)| address.path()) {
             let _ = rustix::fs::unlink(&*path);
         }
     }
@@ -368,7 +366,7 @@ fn address(place: &[u8], name: &str) -> rustix::io::Result<SocketAddrUnix> {
 }
 
 /// A socket that listens before it appears at `address`: nobody ever finds one there that refuses.
-fn listen_at(address: &SocketAddrUnix, temporary: &SocketAddrUnix) -> std::io::Result<OwnedFd> {
+fn listen_at(address: &SocketAddrUnix, temporary: &SocketAddrUnix, access: Access) -> std::io::Result<OwnedFd> {
     let (Some(path), Some(new)) = (address.path(), temporary.path()) else { return Err(Errno::INVAL.into()) };
     match rustix::fs::unlink(&*new) {
         Err(Errno::NOENT) | Ok(()) => {}
@@ -376,23 +374,11 @@ fn listen_at(address: &SocketAddrUnix, temporary: &SocketAddrUnix) -> std::io::R
     }
     let socket = new_socket()?;
     rustix::net::bind(&socket, temporary)?;
-    rustix::fs::chmod(&*new, Mode::RUSR | Mode::WUSR)?;
+    let others = if access == Access::Everyone { Mode::from_raw_mode(0o066) } else { Mode::empty() };
+    rustix::fs::chmod(&*new, Mode::RUSR | Mode::WUSR | others)?;
     rustix::net::listen(&socket, BACKLOG)?;
     rustix::fs::rename(&*new, &*path)?;
     Ok(socket)
-}
-
-/// Makes a directory for this user alone, and those above it.
-fn make_directories(path: &[u8]) -> rustix::io::Result<()> {
-    let ends = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-    let mut outcome = Ok(());
-    for end in ends.chain([path.len()]) {
-        outcome = match rustix::fs::mkdir(path.get(..end).unwrap_or_default(), Mode::RWXU) {
-            Err(Errno::EXIST) => Ok(()),
-            other => other,
-        };
-    }
-    outcome
 }
 
 fn spare() -> Option<OwnedFd> {

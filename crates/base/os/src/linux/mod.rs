@@ -10,6 +10,7 @@ pub(crate) mod endpoint;
 pub mod futex;
 pub mod kernel;
 pub mod memory;
+pub(crate) mod place;
 pub mod process;
 pub mod watch;
 

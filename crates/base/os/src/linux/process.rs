@@ -111,6 +111,40 @@ pub fn user() -> u32 {
     unsafe { call!(SYS_geteuid) }.map_or(0, |uid| uid as u32)
 }
 
+/// Whether nobody but this user and root can have written the file.
+#[must_use]
+pub fn may_trust(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (file.uid() == 0 || file.uid() == user()) && file.mode() & 0o022 == 0
+}
+
+/// Whether this number may stand for users who have none in this user namespace (the kernel shows them all as one,
+/// `nobody` as a rule); `None` where `/proc` cannot say. Never in the namespace that has all numbers.
+#[must_use]
+pub fn is_nobodys_number(user: u32) -> Option<bool> {
+    let nobody = numbers_in(c"/proc/sys/kernel/overflowuid").map_or(65534, |[number, ..]| number);
+    if u64::from(user) != nobody {
+        return Some(false);
+    }
+    numbers_in(c"/proc/self/uid_map").map(|map| map != [0, 0, u64::from(u32::MAX)])
+}
+
+/// The first three numbers in a small file; 0 for those that are not there.
+fn numbers_in(path: &core::ffi::CStr) -> Option<[u64; 3]> {
+    use rustix::fs::{Mode, OFlags};
+    let file = super::descriptor::Descriptor::from(
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?,
+    );
+    let mut text = [0; 64];
+    let len = super::kernel::read(file.number(), &mut text).ok()?;
+    let text = core::str::from_utf8(text.get(..len)?).ok()?;
+    let mut numbers = [0; 3];
+    for (number, word) in numbers.iter_mut().zip(text.split_ascii_whitespace()) {
+        *number = word.parse().ok()?;
+    }
+    Some(numbers)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,15 @@ pub fn check_place(_place: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Where the one who listens for all users would be found: nowhere, a pipe admits its owner alone.
+pub const PLACE_OF_SYSTEM: &str = "system";
+
+/// The place at which somebody listens for all users: none.
+#[must_use]
+pub fn system_place() -> Option<PathBuf> {
+    None
+}
+
 /// The place that the session gives this user: none, the user's own serves all sessions.
 #[must_use]
 pub fn session_place() -> Option<PathBuf> {
@@ -204,7 +213,7 @@ impl Channel {
     /// Who opened the other end, for the end that listened.
     #[must_use]
     pub fn peer(&self) -> Option<Peer> {
-        self.peer.as_ref().map(|(pid, _)| Peer { pid: *pid, user: 0 })
+        self.peer.as_ref().map(|(pid, _)| Peer { pid: *pid, user: Some(0) })
     }
 
     /// Gives up the connecting end's pipe without closing it. Not once anything was waited for or received.

@@ -4,7 +4,7 @@ use super::descriptor::Descriptor;
 use super::kernel::milliseconds;
 use super::owner::OnlyOwner;
 use super::{endpoint, handle, last_error, number, pipe};
-use crate::channel::{LISTENER, Ready, Refusal};
+use crate::channel::{Access, LISTENER, Ready, Refusal};
 use core::ptr::{null, null_mut};
 use core::time::Duration;
 use std::collections::{HashMap, HashSet};
@@ -50,7 +50,10 @@ impl Listener {
     ///
     /// # Errors
     /// `AddrInUse` if somebody listens; `PermissionDenied` if it is another user; the system's.
-    pub fn take(place: &[u8]) -> Result<Self> {
+    pub fn take(place: &[u8], access: Access) -> Result<Self> {
+        if access == Access::Everyone {
+            return Err(Error::new(ErrorKind::Unsupported, "on Windows a broker serves one user"));
+        }
         let no_name = || Error::new(ErrorKind::InvalidInput, "the place has no usable name");
         if !is_place(place) {
             return Err(no_name());
@@ -60,6 +63,14 @@ impl Listener {
         let name = pipe::name(r"\\.\pipe\", place).ok_or_else(no_name)?;
         let first = Instance::new(&name, FILE_FLAG_FIRST_PIPE_INSTANCE)?;
         Ok(Self { name, waiting: vec![first], port: None, _seat: seat })
+    }
+
+    /// What a manager of services has handed over: nothing.
+    ///
+    /// # Errors
+    /// None.
+    pub fn handed_over() -> Result<Option<Self>> {
+        Ok(None)
     }
 
     /// The next process that has connected, if there is one.

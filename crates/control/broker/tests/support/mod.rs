@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use vmmc_broker::Broker;
+use vmmc_broker::{Broker, Policy};
+use vmmc_os::channel::Access;
 use vmmc_protocol::{Client, ControlError, Event, Paired, Reason, RuntimeDir, Status};
 
 /// Long enough for anything that happens at all.
@@ -45,7 +46,15 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(dir: &Dir) -> Self {
-        let mut broker = Broker::bind(&dir.0).unwrap();
+        Self::turning(Broker::bind(&dir.0, Access::Owner, Policy::default()).unwrap())
+    }
+
+    /// One for all users, that goes by this policy.
+    pub(crate) fn for_all(dir: &Dir, policy: &str) -> Self {
+        Self::turning(Broker::bind(&dir.0, Access::Everyone, Policy::parse(policy).unwrap()).unwrap())
+    }
+
+    fn turning(mut broker: Broker) -> Self {
         let (stop, stopped) = channel();
         let thread = std::thread::spawn(move || {
             while stopped.try_recv() == Err(TryRecvError::Empty) {
@@ -174,6 +183,11 @@ pub(crate) fn connection() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (client, listener.accept().unwrap().0)
+}
+
+/// What `act` makes in a thread that is alone in what it changes about itself.
+pub(crate) fn apart<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::spawn(act).join().unwrap()
 }
 
 /// A memory file that came with a pairing, for reading and writing at offsets.

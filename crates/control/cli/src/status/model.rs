@@ -36,6 +36,8 @@ pub(crate) struct Process {
 pub(crate) struct Table {
     pub(crate) profile: Profile,
     pub(crate) broker: Broker,
+    /// Times that the safety net woke a call which should have had a doorbell.
+    pub(crate) rescues: u32,
     pub(crate) sockets: Vec<Socket>,
     /// Records that made no sense.
     pub(crate) damaged: usize,

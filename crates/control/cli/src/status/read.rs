@@ -34,7 +34,8 @@ pub(crate) fn table(file: &impl Copying) -> Result<Table, String> {
         ));
     }
     let (sockets, damaged) = sockets(file, header.half(offset_of!(Header, used)).into());
-    Ok(Table { profile: profile(header), broker: broker(header), sockets, damaged })
+    let rescues = header.half(offset_of!(Header, rescues));
+    Ok(Table { profile: profile(header), broker: broker(header), rescues, sockets, damaged })
 }
 
 fn profile(header: Bytes<'_>) -> Profile {

@@ -8,6 +8,11 @@ pub(crate) fn directory() -> Result<PathBuf, String> {
     RuntimeDir::of_environment().ok_or_else(|| "no runtime directory can be chosen".to_owned())
 }
 
+/// The name of a broker for all users; there is none on Windows, and the broker says so.
+pub(crate) fn directory_of_system() -> Result<PathBuf, String> {
+    directory()
+}
+
 /// The name as the protocol knows it.
 pub(crate) fn meeting_place(directory: &Path) -> Option<RuntimeDir> {
     RuntimeDir::at(directory.as_os_str().as_encoded_bytes())

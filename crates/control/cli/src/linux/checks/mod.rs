@@ -9,7 +9,7 @@ mod trip;
 use crate::doctor::check::Check;
 
 /// The checks, in the order in which one would look: what the machine is, what it allows, what is installed, the trial.
-pub(crate) const CHECKS: [fn() -> Check; 15] = [
+pub(crate) const CHECKS: [fn() -> Check; 16] = [
     machine::architecture,
     machine::kernel,
     machine::c_library,
@@ -23,6 +23,7 @@ pub(crate) const CHECKS: [fn() -> Check; 15] = [
     software::processes,
     software::library,
     software::runtime_directory,
+    software::policy,
     software::broker,
     trip::both_directions,
 ];

@@ -4,9 +4,10 @@ use crate::doctor::check::Check;
 use crate::system::{library, runtime};
 use crate::text::{one_line, plural};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use vmmc_protocol::settings::RUNTIME_DIR;
+use vmmc_broker::{POLICY_FILE, Policy};
+use vmmc_protocol::settings::{POLICY, RUNTIME_DIR};
 use vmmc_protocol::{Client, ControlError, Status};
 
 /// How long the broker may take to answer.
@@ -80,6 +81,23 @@ pub(super) fn runtime_directory() -> Check {
         ),
         Some(Err(error)) => Check::fail(NAME, format!("{shown}: {error}"), advice),
         None => Check::fail(NAME, format!("{shown} cannot hold a socket"), advice),
+    }
+}
+
+/// Whether the policy that a broker started here would go by makes sense.
+pub(super) fn policy() -> Check {
+    const NAME: &str = "policy";
+    match Policy::in_force(std::env::var_os(POLICY).map(PathBuf::from)) {
+        Ok((_, None)) => Check::ok(NAME, format!("no {POLICY_FILE}: processes of one user are paired, all of them")),
+        Ok((policy, Some(path))) => {
+            let (allow, deny) = policy.rules();
+            Check::ok(NAME, format!("{}: {} to allow, {} to deny", path.display(), plural(allow, "rule"), deny))
+        }
+        Err(error) => Check::fail(
+            NAME,
+            error.to_string(),
+            "docs/policy.md tells what may stand there; a broker that runs goes on by the policy that it has read.",
+        ),
     }
 }
 

@@ -1,0 +1,133 @@
+//! A broker for all users: who is paired, and what an end can do with what it gets. Needs root, who can be any user.
+
+mod support;
+
+use rustix::io::Errno;
+use support::*;
+use vmmc_protocol::{Client, ControlError, Reason};
+
+const ALICE: u32 = 61_001;
+const BOB: u32 = 61_002;
+
+/// Becomes a user, in this thread alone.
+fn become_user(user: u32) {
+    // SAFETY: plain numbers. The raw calls change the calling thread, where the C library's would change all.
+    let done = unsafe {
+        [libc::syscall(libc::SYS_setresgid, user, user, user), libc::syscall(libc::SYS_setresuid, user, user, user)]
+    };
+    assert_eq!(done, [0, 0], "only root is several users");
+}
+
+/// A process of a user.
+fn guest_of(user: u32, dir: &Dir) -> Guest {
+    let place = dir.runtime();
+    let client = apart(move || {
+        become_user(user);
+        Client::connect(&place)
+    });
+    Guest { client: client.unwrap() }
+}
+
+#[test]
+fn two_users_are_paired_only_if_the_policy_says_so() {
+    let allowed = "[[allow]]\nserver = { users = [61001] }\nclient = { users = [61002] }";
+    let elsewhere = format!("{allowed}\n[[deny]]\nserver = {{ addresses = [\"127.0.0.0/8\"] }}");
+    for (name, policy, is_paired) in [("none", "", false), ("allowed", allowed, true), ("denied", &elsewhere, false)] {
+        let dir = Dir::new(name);
+        let _broker = Running::for_all(&dir, policy);
+        let (server, client) = (guest_of(ALICE, &dir), guest_of(BOB, &dir));
+        let (near, far) = connection();
+        if is_paired {
+            pair(&client, &near, &server, &far);
+            continue;
+        }
+        client.offer(1, &near);
+        await_pending(&dir, 1);
+        server.offer(2, &far);
+        assert_eq!(client.confirm(), 1);
+        client.offer(1, &near);
+        assert_eq!((client.refused(), server.refused()), ((1, Reason::POLICY), (2, Reason::POLICY)), "{name}");
+        await_status(&dir, |status| (status.links, status.pending) == (0, 0));
+    }
+}
+
+#[test]
+fn one_user_is_paired_by_a_broker_for_all() {
+    let dir = Dir::new("one-user");
+    let _broker = Running::for_all(&dir, "");
+    let (server, client) = (guest_of(ALICE, &dir), guest_of(ALICE, &dir));
+    let (near, far) = connection();
+    pair(&client, &near, &server, &far);
+}
+
+#[test]
+fn an_offer_without_the_socket_gets_nothing_and_one_of_another_s_connection_neither() {
+    let dir = Dir::new("no-proof");
+    let _broker = Running::for_all(&dir, "[[allow]]\nserver = { users = \"any\" }\nclient = { users = \"any\" }");
+    let (server, client, thief) = (guest_of(ALICE, &dir), guest_of(ALICE, &dir), guest_of(BOB, &dir));
+    let ((near, far), (own, _kept)) = (connection(), connection());
+    server.offer(2, &far);
+    await_pending(&dir, 1);
+    // Whatever it shows is not the end that fits.
+    for token in 1..4 {
+        thief.offer(token, &own);
+    }
+    server.hears_nothing();
+    // And where the true end has come first, the answer to the broker's question decides: it is asked of that end alone.
+    let (one, other) = pair(&client, &near, &server, &far);
+    assert_eq!(one.pairing.link, other.pairing.link);
+    for refused in 1..3 {
+        assert_eq!(thief.refused(), (refused, Reason::SHARED_BEFORE_PAIRING));
+    }
+    thief.hears_nothing();
+}
+
+#[test]
+fn what_an_end_gets_is_of_fixed_length_and_is_the_brokers_alone() {
+    let dir = Dir::new("rights");
+    let _broker = Running::for_all(&dir, "[[allow]]\nserver = { users = [61001] }\nclient = { users = [61002] }");
+    let (server, client) = (guest_of(ALICE, &dir), guest_of(BOB, &dir));
+    let (near, far) = connection();
+    let (one, _other) = pair(&client, &near, &server, &far);
+    let segment = one.segment.unwrap();
+    let files = [file(segment.export), file(segment.import)];
+    for file in &files {
+        assert_eq!(rustix::fs::ftruncate(file, 0), Err(Errno::PERM), "sealed");
+        // A process that may look at another's descriptors is stopped by the file's own permissions.
+        let found = rustix::fs::fstat(file).unwrap();
+        assert_eq!((found.st_uid, found.st_mode & 0o777), (0, 0o600));
+    }
+}
+
+#[test]
+fn nobody_but_the_user_speaks_to_a_user_s_own_broker() {
+    let dir = Dir::new("own");
+    let _broker = Running::start(&dir);
+    let place = dir.runtime();
+    let refused = apart(move || {
+        become_user(ALICE);
+        Client::connect(&place).map(drop)
+    });
+    assert_eq!(refused, Err(ControlError::Kernel(libc::EACCES)));
+}
+
+#[test]
+fn nobody_is_believed_who_listens_in_another_user_s_directory() {
+    let dir = Dir::new("trap");
+    std::fs::create_dir(&dir.0).unwrap();
+    std::os::unix::fs::chown(&dir.0, Some(BOB), Some(BOB)).unwrap();
+    let _trap = {
+        let path = dir.0.join("broker.sock");
+        apart(move || {
+            become_user(BOB);
+            std::os::unix::net::UnixListener::bind(path).unwrap()
+        })
+    };
+    assert_eq!(Client::connect(&dir.runtime()).map(drop), Err(ControlError::Untrusted));
+    let place = dir.runtime();
+    let of_alice = apart(move || {
+        become_user(ALICE);
+        Client::connect(&place).map(drop)
+    });
+    assert_eq!(of_alice, Err(ControlError::Untrusted));
+}
