@@ -1,0 +1,154 @@
+//! Containers and networks of one host: who shares a network is paired, also out of user, process and mount namespaces of his
+//! own, and who only uses equal addresses is not. Every byte is checked on the way. Needs root, who can be several users.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use vmmc_tests::{Finished, Launch, Program, Stage, net};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const ALICE: u32 = 61_001;
+const BOB: u32 = 61_002;
+const BOTH_USERS: &str = "[[allow]]\nserver = { users = [61001] }\nclient = { users = [61002] }";
+/// What makes a container: namespaces of its own for users, mounts and processes; it ends with the one who made it.
+const CONTAINER: [&str; 8] =
+    ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+/// Inside: the runtime directory is mounted from outside, and the program finds the broker there.
+const INSIDE: &str = "mount --bind \"$0\" /mnt && VMMC_RUNTIME_DIR=/mnt exec \"$@\"";
+
+/// A stage whose broker serves all users, and the load on it.
+struct Play {
+    stage: Stage,
+    load: String,
+}
+
+impl Play {
+    fn new(name: &str, policy: &str) -> Self {
+        let stage = Stage::for_all_users(name, policy);
+        let load = stage.path("load").to_string_lossy().into_owned();
+        assert!(
+            Command::new("cp").args([env!("CARGO_BIN_EXE_load"), &load]).status().is_ok_and(|status| status.success())
+        );
+        Self { stage, load }
+    }
+
+    /// The load under `vmmc run`, behind what makes its surroundings.
+    fn within(&self, surroundings: &[&str], load: &[&str]) -> Launch {
+        let vmmc = self.stage.path("vmmc").to_string_lossy().into_owned();
+        self.stage.plain(&[surroundings, &[&vmmc, "run", "--", &self.load], load].concat()).limit(LIMIT * 2)
+    }
+
+    /// The load in a container of a user's.
+    fn in_container(&self, user: u32, load: &[&str]) -> Launch {
+        let (user, runtime) = (user.to_string(), self.stage.path("runtime").to_string_lossy().into_owned());
+        let becomes = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups", "--"];
+        self.within(&[&becomes[..], &CONTAINER, &["sh", "-c", INSIDE, &runtime]].concat(), load)
+    }
+
+    /// Waits until something has moved both ways, or a connection shows this reason.
+    fn await_outcome(&self, reason: Option<&str>) {
+        let began = Instant::now();
+        loop {
+            let is_so = match reason {
+                None => self.stage.moved().both_ways,
+                Some(reason) => self.stage.status().reasons().contains(reason),
+            };
+            if is_so {
+                return;
+            }
+            assert!(began.elapsed() < LIMIT, "no {reason:?}:\n{}", self.stage.last_seen());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn drive_until(&self, port: u16, reason: Option<&str>, drive: impl Fn(&[&str]) -> Launch) {
+        // The load ends by itself; its connections are looked at while they last.
+        let client = drive(&["drive", &port.to_string(), "4", "4000", "7"]).start();
+        self.await_outcome(reason);
+        assert_is_whole(&client.finish());
+    }
+}
+
+fn assert_is_whole(finished: &Finished) {
+    assert_eq!(finished.stdout, "end\n".repeat(4), "{}", finished.stderr);
+}
+
+/// A load whose two ends are containers of these users.
+fn between_containers(name: &str, policy: &str, users: [u32; 2], reason: Option<&str>) {
+    let play = Play::new(name, policy);
+    let port = net::free_port();
+    let mut server = play.in_container(users[0], &["serve", &port.to_string()]).start();
+    net::await_listener(&mut server, port);
+    play.drive_until(port, reason, |words| play.in_container(users[1], words));
+    assert_eq!(play.stage.moved().both_ways, reason.is_none(), "{}", play.stage.last_seen());
+}
+
+#[test]
+fn two_containers_that_share_a_network_are_paired() {
+    between_containers("containers", "", [0, 0], None);
+}
+
+/// There the runtime directory belongs to somebody who has no number.
+#[test]
+fn so_are_two_of_a_user_who_is_not_root() {
+    between_containers("containers-of-user", "", [ALICE, ALICE], None);
+}
+
+#[test]
+fn two_containers_of_two_users_are_not_unless_the_policy_says_so() {
+    between_containers("containers-apart", "", [ALICE, BOB], Some("policy"));
+    between_containers("containers-allowed", BOTH_USERS, [ALICE, BOB], None);
+}
+
+#[test]
+fn two_users_are_paired_only_if_the_policy_says_so() {
+    for (name, policy, reason) in [("users-apart", "", Some("policy")), ("users-allowed", BOTH_USERS, None)] {
+        let play = Play::new(name, policy);
+        let port = net::free_port();
+        let mut server = play.within(&[], &["serve", &port.to_string()]).user((ALICE, ALICE)).start();
+        net::await_listener(&mut server, port);
+        play.drive_until(port, reason, |words| play.within(&[], words).user((BOB, BOB)));
+        assert_eq!(play.stage.moved().both_ways, reason.is_none(), "{}", play.stage.last_seen());
+    }
+}
+
+/// A server in a network of its own.
+fn serve_in_new_network(play: &Play, port: u16) -> Program {
+    let up = "ip link set lo up && exec \"$0\" \"$@\"";
+    let mut server = play.within(&["unshare", "--net", "sh", "-c", up], &["serve", &port.to_string()]).start();
+    let listens = format!(":{port:04X} 00000000:0000 0A");
+    let began = Instant::now();
+    let table = Path::new("/proc").join(server.pid().to_string()).join("net/tcp");
+    while !std::fs::read_to_string(&table).unwrap_or_default().contains(&listens) {
+        assert!(began.elapsed() < LIMIT && server.is_alive(), "the server does not listen:\n{}", server.logs());
+        sleep(Duration::from_millis(10));
+    }
+    server
+}
+
+/// The same port on the same address in both, and one port for the clients to connect from at all.
+#[test]
+fn two_networks_with_equal_addresses_are_never_mixed_up() {
+    let play = Play::new("networks", "");
+    let servers = [5432; 2].map(|port| serve_in_new_network(&play, port));
+    let clients: Vec<Program> = (10..)
+        .zip(&servers)
+        .map(|(seed, server): (u32, _)| {
+            let network = format!("--net=/proc/{}/ns/net", server.pid());
+            let one_port = "echo 40000 40003 >/proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" \"$@\"";
+            let words = ["drive", "5432", "4", "4000", &seed.to_string()];
+            play.within(&["nsenter", &network, "sh", "-c", one_port], &words).start()
+        })
+        .collect();
+    let began = Instant::now();
+    while play.stage.status().both_ways() < 12 {
+        assert!(began.elapsed() < LIMIT, "not all are paired:\n{}", play.stage.last_seen());
+        sleep(Duration::from_millis(20));
+    }
+    clients.into_iter().for_each(|client| assert_is_whole(&client.finish()));
+    for server in servers {
+        assert!(!server.output().contains("WRONG"), "{}", server.output());
+    }
+}
