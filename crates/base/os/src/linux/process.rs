@@ -97,7 +97,13 @@ pub fn start_thread(body: extern "C" fn(*mut core::ffi::c_void) -> *mut core::ff
         libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED);
         libc::pthread_attr_setstacksize(&raw mut attributes, 256 * 1024);
         let mut thread: libc::pthread_t = core::mem::zeroed();
-        let failed = libc::pthread_create(&raw mut thread, &raw const attributes, body, core::ptr::null_mut());
+        let mut failed = libc::pthread_create(&raw mut thread, &raw const attributes, body, core::ptr::null_mut());
+        if failed == libc::EINVAL {
+            // The program's thread-local variables lie on every thread's stack, and ask for a larger one.
+            let largest = 64 * 1024 * 1024;
+            libc::pthread_attr_setstacksize(&raw mut attributes, largest);
+            failed = libc::pthread_create(&raw mut thread, &raw const attributes, body, core::ptr::null_mut());
+        }
         libc::pthread_attr_destroy(&raw mut attributes);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, core::ptr::null_mut());
         if failed == 0 { Ok(()) } else { Err(crate::Errno(failed)) }
