@@ -45,6 +45,10 @@ pub fn create_sealed(name: &CStr, len: usize) -> Result<i32> {
 }
 
 fn size_and_seal(fd: i32, len: usize) -> Result<()> {
+    // The kernel would not only refuse, it would send SIGXFSZ, which ends a program that does not expect it.
+    if len as u64 > super::process::file_size_limit() {
+        return Err(Errno(libc::EFBIG));
+    }
     // SAFETY: none of the three touches memory of ours; the file is new and nobody has mapped it.
     unsafe {
         // Nobody but its owner may open it anew through /proc, so a descriptor handed out read-only stays read-only.
@@ -169,6 +173,26 @@ mod tests {
         let shrunk = unsafe { call!(SYS_ftruncate, fd, PAGE) };
         assert_eq!(shrunk, Err(Errno(libc::EPERM)));
         close(fd).unwrap();
+    }
+
+    #[test]
+    fn a_file_beyond_the_limit_is_refused_without_a_signal() {
+        let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+        let limit = libc::rlimit { rlim_cur: PAGE as u64, ..unlimited };
+        // A child, since the limit is the whole process's.
+        // SAFETY: the child makes system calls alone and ends without running anything of the parent's.
+        let status = unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
+                let refused = create_sealed(c"test", 2 * PAGE) == Err(Errno(libc::EFBIG));
+                libc::_exit(i32::from(!(refused && create_sealed(c"test", PAGE).is_ok())));
+            }
+            let mut status = 0;
+            libc::waitpid(child, &raw mut status, 0);
+            status
+        };
+        assert_eq!(status, 0);
     }
 
     #[test]

@@ -67,9 +67,19 @@ pub fn processors() -> usize {
 /// The soft and hard limit of open descriptors.
 #[must_use]
 pub fn descriptor_limit() -> (u64, u64) {
+    limit_of(libc::RLIMIT_NOFILE)
+}
+
+/// The longest file that this process may make, in bytes. Memory files count.
+#[must_use]
+pub fn file_size_limit() -> u64 {
+    limit_of(libc::RLIMIT_FSIZE).0
+}
+
+fn limit_of(resource: libc::__rlimit_resource_t) -> (u64, u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel fills the structure.
-    let _ = unsafe { call!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &raw mut limit) };
+    let _ = unsafe { call!(SYS_prlimit64, 0, resource, 0, &raw mut limit) };
     (limit.rlim_cur, limit.rlim_max)
 }
 
