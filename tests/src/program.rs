@@ -174,6 +174,13 @@ impl Program {
         self.ended.is_none()
     }
 
+    /// It has ended, whether or not that has been looked at.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        self.ended.is_some() || stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

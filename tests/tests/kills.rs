@@ -103,7 +103,7 @@ fn the_server_is_killed() {
             let endings: Vec<&str> = client.stdout.lines().collect();
             assert_eq!(endings.len(), CONNECTIONS);
             assert!(
-                endings.iter().all(|ending| ["end", "reset", "pipe"].contains(ending)),
+                endings.iter().all(|ending| ["end", "cut", "reset", "pipe"].contains(ending)),
                 "round {round}: {endings:?}"
             );
         }

@@ -1,7 +1,7 @@
 //! A load whose every byte is checked: `load serve PORT` and `load drive PORT CONNECTIONS MILLISECONDS SEED`.
 //!
 //! A plain program over `std::net`, as anybody might write it; the tests kill one end of it and look at the other. For every
-//! connection it prints how it ended: `end`, `reset`, `pipe`, or `WRONG …`, which is also exit code 3.
+//! connection it prints how it ended: `end`, `cut` (before all had come), `refused`, `reset`, `pipe`, or `WRONG …`, which is also exit code 3.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// Length of the sequence that a stream repeats: odd, so that no buffer size divides it.
 const PERIOD: usize = 65_521;
 const CHUNK_MAX: usize = 48 * 1024;
+/// Behind a stream's last byte stand a word that no pattern is likely to hold, and how many bytes there were.
+const TRAILER: u64 = 0x5eed_0f0e_0d0c_0b0a;
 
 fn main() -> ExitCode {
     let arguments: Vec<u64> = std::env::args().skip(2).filter_map(|argument| argument.parse().ok()).collect();
@@ -69,6 +71,8 @@ fn ending(result: io::Result<()>) -> String {
             ErrorKind::ConnectionReset => "reset".to_owned(),
             ErrorKind::BrokenPipe => "pipe".to_owned(),
             ErrorKind::UnexpectedEof => "end".to_owned(),
+            ErrorKind::ConnectionAborted => "cut".to_owned(),
+            ErrorKind::ConnectionRefused => "refused".to_owned(),
             _ => format!("WRONG {error}"),
         },
     }
@@ -76,6 +80,10 @@ fn ending(result: io::Result<()>) -> String {
 
 fn wrong(offset: u64) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("byte at or after offset {offset}"))
+}
+
+fn trailer(length: u64) -> [u8; 16] {
+    (u128::from(length) << 64 | u128::from(TRAILER)).to_le_bytes()
 }
 
 fn serve(port: u64) -> bool {
@@ -162,25 +170,30 @@ fn send_stream(
         stream.write_all(pattern.at(offset, length))?;
         offset += length as u64;
     }
+    stream.write_all(&trailer(offset))?;
     match stream.shutdown(Shutdown::Write) {
         Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
         other => other,
     }
 }
 
+/// What has come is checked but for its end, which may be the trailer.
 fn check_stream(mut stream: TcpStream, seed: u64, direction: u64) -> io::Result<()> {
     let (pattern, mut numbers, mut offset) = (Pattern::new(seed, direction), Numbers::new(seed + 9), 0);
-    let mut buffer = vec![0; CHUNK_MAX];
+    let (mut buffer, mut come) = (vec![0; CHUNK_MAX], Vec::new());
     loop {
-        let wanted = 1 + numbers.below(CHUNK_MAX);
+        let wanted = 1 + numbers.below(CHUNK_MAX - size_of::<u128>());
         let length = stream.read(&mut buffer[..wanted])?;
         if length == 0 {
-            return Ok(());
+            return if come == trailer(offset) { Ok(()) } else { Err(ErrorKind::ConnectionAborted.into()) };
         }
-        if buffer[..length] != *pattern.at(offset, length) {
+        come.extend_from_slice(&buffer[..length]);
+        let certain = come.len().saturating_sub(size_of::<u128>());
+        if come[..certain] != *pattern.at(offset, certain) {
             return Err(wrong(offset));
         }
-        offset += length as u64;
+        come.drain(..certain);
+        offset += certain as u64;
     }
 }
 
