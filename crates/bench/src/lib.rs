@@ -9,8 +9,6 @@
 //! (kernel, unix, VMMC, floors, kernel, ...), so that whatever else the machine does falls on all of them alike; what is
 //! reported is the median over the rounds, and a ratio is the median of the rounds' ratios.
 
-mod accelerated;
-mod apps;
 mod job;
 mod machine;
 mod model;
@@ -22,6 +20,10 @@ mod progress;
 mod report;
 mod run;
 mod stats;
+mod status;
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
+mod system;
 mod worker;
 
 pub use options::{Benchmark, Options, RoadChoice};

@@ -90,6 +90,12 @@ pub(crate) enum Road {
     VmmcServer,
     Raw,
     CacheLine,
+    /// The same measured under Wine, beside what Linux itself does.
+    Wine,
+    WineVmmc,
+    WineClient,
+    WineServer,
+    WineRaw,
 }
 
 impl Road {
@@ -104,12 +110,22 @@ impl Road {
             Self::VmmcServer => "only the server enabled",
             Self::Raw => "raw VMMC",
             Self::CacheLine => "bare cache line",
+            Self::Wine => "Wine: its own sockets",
+            Self::WineVmmc => "Wine: VMMC sockets",
+            Self::WineClient => "Wine: only the client",
+            Self::WineServer => "Wine: only the server",
+            Self::WineRaw => "Wine: raw VMMC",
         }
     }
 
     /// Whether both ends are enabled, so that data is expected to travel through memory.
     pub(crate) fn accelerated(self) -> bool {
-        matches!(self, Self::Vmmc | Self::VmmcAsleep)
+        matches!(self, Self::Vmmc | Self::VmmcAsleep | Self::WineVmmc)
+    }
+
+    /// Whether its programs are Windows programs, run by Wine.
+    pub(crate) fn under_wine(self) -> bool {
+        matches!(self, Self::Wine | Self::WineVmmc | Self::WineClient | Self::WineServer | Self::WineRaw)
     }
 }
 

@@ -44,6 +44,7 @@ pub enum RoadChoice {
   vmmc bench                                    everything, about six minutes on two quiet processors
   vmmc bench pingpong --quick                   a first look, a few seconds
   vmmc bench stream --sizes 4KiB,256KiB         chosen message sizes
+  vmmc bench pingpong --quick --wine vmmc.exe   with Windows programs under Wine beside it
   vmmc bench all --json bench.json --plot bench.svg
 
 Ratios are meaningful on two or more quiet processors only. Every step has a time limit, so the command always ends.")]
@@ -69,6 +70,9 @@ pub struct Options {
     /// How often each step is measured, 1 to 100 [default: 5; with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: Option<u32>,
+    /// Measure this vmmc.exe under Wine as well, with the wsock32.dll beside it
+    #[arg(long, value_name = "VMMC.EXE")]
+    pub wine: Option<PathBuf>,
     /// Few sizes, few and short rounds
     #[arg(long)]
     pub quick: bool,

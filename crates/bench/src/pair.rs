@@ -3,23 +3,24 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::accelerated;
 use crate::job::{Job, Measured, Role};
-use crate::machine;
 use crate::model::{Case, Road, Sample, Test};
 use crate::plan::{IDLE_CONNECTIONS, Plan, SMALL, job};
-use crate::process::{Enabled, Worker};
+use crate::process::{Enabled, Own, Worker};
+use crate::status::{self, Roads};
+use crate::system::{accelerated, machine};
 
 /// How each end of a road is started: server, client.
 fn enabled(road: Road) -> [Enabled; 2] {
     match road {
         Road::Kernel | Road::KernelBusy | Road::Unix | Road::Raw | Road::CacheLine => [Enabled::No, Enabled::No],
-        Road::Vmmc => [Enabled::Yes, Enabled::Yes],
+        Road::Wine | Road::WineRaw => [Enabled::No, Enabled::No],
+        Road::Vmmc | Road::WineVmmc => [Enabled::Yes, Enabled::Yes],
         Road::VmmcAsleep => [Enabled::Asleep, Enabled::Asleep],
-        Road::VmmcClient => [Enabled::No, Enabled::Yes],
-        Road::VmmcServer => [Enabled::Yes, Enabled::No],
+        Road::VmmcClient | Road::WineClient => [Enabled::No, Enabled::Yes],
+        Road::VmmcServer | Road::WineServer => [Enabled::Yes, Enabled::No],
     }
 }
 
@@ -30,13 +31,14 @@ struct Pair {
 }
 
 impl Pair {
-    fn start(order: Job, road: Road, cpus: Option<[usize; 2]>) -> Result<Self> {
+    fn start(order: Job, road: Road, plan: &Plan) -> Result<Self> {
         let [of_server, of_client] = enabled(road);
-        let order = Job { cpu: cpus.map(|cpus| cpus[0]), ..order };
-        let server = start(&order, of_server).context("server")?;
+        let command = own(road, plan)?;
+        let order = Job { cpu: plan.cpus.map(|cpus| cpus[0]), ..order };
+        let server = Worker::start(&order, of_server, &command).context("server")?;
         let address = Some(server.address.clone());
-        let order = Job { role: Role::Client, address, cpu: cpus.map(|cpus| cpus[1]), ..order };
-        let client = start(&order, of_client).context("client")?;
+        let order = Job { role: Role::Client, address, cpu: plan.cpus.map(|cpus| cpus[1]), ..order };
+        let client = Worker::start(&order, of_client, &command).context("client")?;
         Ok(Self { server, client })
     }
 
@@ -45,20 +47,20 @@ impl Pair {
     }
 }
 
-fn start(order: &Job, enabled: Enabled) -> Result<Worker> {
-    let worker = Worker::start(order, enabled)?;
-    if enabled != Enabled::No && !accelerated::library_loaded(worker.pid) {
-        bail!("unavailable: {}", worker.complaint().unwrap_or_else(|| "libvmmc.so is not in the program".to_owned()));
+/// The command whose workers travel this road.
+fn own(road: Road, plan: &Plan) -> Result<Own> {
+    match &plan.wine {
+        Some(command) if road.under_wine() => Own::under_wine(command),
+        _ => Own::here(),
     }
-    Ok(worker)
 }
 
 /// Measures `case` once; also tells what was started.
 pub(crate) fn measure(case: Case, plan: &Plan) -> Result<(Sample, Vec<String>)> {
-    let mut pair = Pair::start(job(case, plan), case.road, plan.cpus)?;
+    let mut pair = Pair::start(job(case, plan), case.road, plan)?;
     pair.client.go_on();
     let client = pair.client.measured().context("client")?;
-    let through_memory = accelerated::roads(pair.client.pid).and_then(accelerated::Roads::through_memory);
+    let through_memory = through_memory(case.road, &pair.client, plan)?;
     pair.client.go_on();
     let server = pair.server.measured().context("server")?;
     pair.server.go_on();
@@ -71,6 +73,16 @@ pub(crate) fn measure(case: Case, plan: &Plan) -> Result<(Sample, Vec<String>)> 
         through_memory,
     };
     Ok((sample, pair.commands()))
+}
+
+/// The share of its data that a client's VMMC sockets moved through memory.
+fn through_memory(road: Road, client: &Worker, plan: &Plan) -> Result<Option<f64>> {
+    let roads = match road {
+        Road::WineVmmc => status::roads(&own(road, plan)?, client.pid),
+        _ if road.under_wine() => None,
+        _ => accelerated::roads(client.pid),
+    };
+    Ok(roads.and_then(Roads::through_memory))
 }
 
 fn value(test: Test, client: &Measured) -> f64 {
@@ -90,7 +102,7 @@ const WATCH_SECONDS: f64 = 3.0;
 pub(crate) fn idle(road: Road, plan: &Plan) -> Result<([Sample; 2], Vec<String>)> {
     let order = job(Case { test: Test::IdleCpu, size: SMALL, road }, plan);
     let watch = (plan.seconds * 10.0).clamp(WATCH_SECONDS, 10.0);
-    let mut pair = Pair::start(order, road, plan.cpus)?;
+    let mut pair = Pair::start(order, road, plan)?;
     let pids = [pair.server.pid, pair.client.pid];
     let memory_before = sum(pids.map(machine::resident_bytes))?;
     pair.client.go_on();

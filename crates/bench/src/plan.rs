@@ -1,20 +1,25 @@
 //! Which steps the options ask for, in the order of one round.
 
+use std::path::PathBuf;
+
 use crate::job::{Job, Role, Transport, Waiting, Work};
 use crate::model::{Case, Road, Test};
 use crate::options::{Benchmark, Options, RoadChoice};
+use crate::system;
 
 /// The ping-pong that the targets speak of.
 pub(crate) const SMALL: usize = 8;
 /// The stream that the targets speak of.
-pub(crate) const LARGE: usize = 256 << 10;
+pub(crate) const LARGE: usize = system::LARGE;
+/// The stream that the targets for Windows programs speak of.
+pub(crate) const LARGE_UNDER_WINE: usize = 64 << 10;
 /// The messages of the rate test and of a short connection.
 pub(crate) const MESSAGE: usize = 64;
 /// Idle connections.
 pub(crate) const IDLE_CONNECTIONS: usize = 1000;
 
-const SIZES: [usize; 11] = [1, SMALL, 16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, LARGE, 1 << 20];
-const QUICK_SIZES: [usize; 4] = [SMALL, 1 << 10, 32 << 10, LARGE];
+const SIZES: [usize; 11] = [1, SMALL, 16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
+const QUICK_SIZES: [usize; 4] = [SMALL, 1 << 10, 64 << 10, 256 << 10];
 
 /// One pair of processes, or one run of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) seconds: f64,
     /// Server's and client's processor.
     pub(crate) cpus: Option<[usize; 2]>,
+    /// The `vmmc.exe` that is measured under Wine.
+    pub(crate) wine: Option<PathBuf>,
 }
 
 impl Step {
@@ -72,16 +79,19 @@ impl Plan {
         let all = options.benchmark == Benchmark::All;
         let mut steps = Vec::new();
         for (benchmark, add) in SECTIONS {
-            if all || options.benchmark == *benchmark {
+            if (all || options.benchmark == *benchmark) && system::BENCHMARKS.contains(benchmark) {
                 add(options, &mut steps);
             }
         }
-        steps.retain(|step| options.roads.is_empty() || options.roads.contains(&choice(step.road())));
+        let chosen = |road| options.roads.is_empty() || options.roads.contains(&choice(road));
+        let there = |road: Road| !system::NO_ROADS.contains(&road) && (options.wine.is_some() || !road.under_wine());
+        steps.retain(|step| chosen(step.road()) && there(step.road()));
         Self {
             steps,
             rounds: options.rounds.unwrap_or(if options.quick { 3 } else { 5 }) as usize,
             seconds: options.seconds.unwrap_or(if options.quick { 0.1 } else { 0.3 }),
             cpus,
+            wine: options.wine.clone(),
         }
     }
 }
@@ -100,10 +110,11 @@ const SECTIONS: &[(Benchmark, AddSteps)] = &[
 
 fn choice(road: Road) -> RoadChoice {
     match road {
-        Road::Kernel | Road::KernelBusy => RoadChoice::Kernel,
+        Road::Kernel | Road::KernelBusy | Road::Wine => RoadChoice::Kernel,
         Road::Unix => RoadChoice::Unix,
         Road::Vmmc | Road::VmmcAsleep | Road::VmmcClient | Road::VmmcServer => RoadChoice::Vmmc,
-        Road::Raw | Road::CacheLine => RoadChoice::Floors,
+        Road::WineVmmc | Road::WineClient | Road::WineServer => RoadChoice::Vmmc,
+        Road::Raw | Road::CacheLine | Road::WineRaw => RoadChoice::Floors,
     }
 }
 
@@ -119,6 +130,8 @@ fn add(steps: &mut Vec<Step>, test: Test, size: usize, roads: &[Road]) {
     steps.extend(roads.iter().map(|road| Step::Pair(Case { test, size, road: *road })));
 }
 
+const WINE: &[Road] = &[Road::Wine, Road::WineClient, Road::WineServer, Road::WineVmmc, Road::WineRaw];
+
 fn pingpong(options: &Options, steps: &mut Vec<Step>) {
     for size in sizes(options) {
         add(steps, Test::PingPong, size, &[Road::Kernel]);
@@ -126,6 +139,9 @@ fn pingpong(options: &Options, steps: &mut Vec<Step>) {
             add(steps, Test::PingPong, size, &[Road::VmmcAsleep, Road::VmmcClient, Road::VmmcServer, Road::CacheLine]);
         }
         add(steps, Test::PingPong, size, &[Road::KernelBusy, Road::Unix, Road::Vmmc, Road::Raw]);
+        if size == SMALL {
+            add(steps, Test::PingPong, size, WINE);
+        }
     }
 }
 
@@ -140,6 +156,9 @@ fn stream(options: &Options, steps: &mut Vec<Step>) {
             add(steps, Test::Stream, size, &[Road::VmmcClient, Road::VmmcServer]);
         }
         add(steps, Test::Stream, size, &[Road::Unix, Road::Vmmc, Road::Raw]);
+        if size == LARGE_UNDER_WINE {
+            add(steps, Test::Stream, size, WINE);
+        }
     }
 }
 
@@ -170,8 +189,8 @@ pub(crate) fn orders(case: Case) -> (Work, Transport, Waiting) {
     };
     let work = match (case.test, case.road) {
         (_, Road::CacheLine) => Work::CacheLine,
-        (Test::PingPong | Test::Epoll, Road::Raw) => Work::RawPingPong,
-        (_, Road::Raw) => Work::RawStream,
+        (Test::PingPong | Test::Epoll, Road::Raw | Road::WineRaw) => Work::RawPingPong,
+        (_, Road::Raw | Road::WineRaw) => Work::RawStream,
         (Test::PingPong | Test::Epoll, _) => Work::PingPong,
         (Test::Stream | Test::Rate, _) => Work::Stream,
         (Test::Connect, _) => Work::Connect,
@@ -193,13 +212,14 @@ pub(crate) fn job(case: Case, plan: &Plan) -> Job {
         seconds: plan.seconds,
         address: None,
         cpu: None,
-        limit_seconds: limit_seconds(case.test, plan.seconds),
+        limit_seconds: limit_seconds(case, plan.seconds),
     }
 }
 
 /// The watchdog's time: what the step needs on a slow machine, several times over.
-fn limit_seconds(test: Test, seconds: f64) -> u32 {
-    let base = if matches!(test, Test::IdleCpu | Test::IdleMemory) { 60 } else { 15 };
+fn limit_seconds(case: Case, seconds: f64) -> u32 {
+    let long = matches!(case.test, Test::IdleCpu | Test::IdleMemory) || case.road.under_wine();
+    let base = if long { 60 } else { system::LIMIT_SECONDS };
     base + (seconds * 2.0).ceil() as u32
 }
 
@@ -235,6 +255,13 @@ mod tests {
         ] {
             assert!(cases.contains(&Case { test, size, road }), "{test:?} {size} {road:?}");
         }
+    }
+
+    #[test]
+    fn wine_is_measured_beside_the_rest_when_it_is_asked_for() {
+        let under_wine = |words| plan(words).steps.iter().filter(|step| step.road().under_wine()).count();
+        assert_eq!(under_wine(&["all", "--quick"]), 0);
+        assert_eq!(under_wine(&["all", "--quick", "--wine", "vmmc.exe"]), 2 * WINE.len());
     }
 
     #[test]

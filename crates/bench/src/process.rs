@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -11,6 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::WORKER;
 use crate::job::{Job, Measured, Report};
+use crate::system::accelerated;
 
 /// Whether, and how, a program is started under the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,26 +24,54 @@ pub(crate) enum Enabled {
     Asleep,
 }
 
-/// A worker that dies must not end this process when it is spoken to. Children start with the signal's default.
-pub(crate) fn survive_broken_pipes() {
-    // SAFETY: ignoring a signal installs no code.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+/// The command `vmmc` that is measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    /// What it is started with: nothing, or Wine.
+    wine: Option<PathBuf>,
+    /// As the system that runs it names it.
+    path: String,
+}
+
+impl Own {
+    /// This executable.
+    pub(crate) fn here() -> Result<Self> {
+        let path = env::current_exe().context("this executable's own path")?;
+        Ok(Self { wine: None, path: path.to_string_lossy().into_owned() })
+    }
+
+    /// A `vmmc.exe`, run by Wine.
+    pub(crate) fn under_wine(command: &Path) -> Result<Self> {
+        let command = command.canonicalize().with_context(|| command.display().to_string())?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let debian = ["/usr/lib/wine/wine64".into(), "/usr/lib/wine/wine".into()];
+        let wine = env::split_paths(&path).map(|folder| folder.join("wine")).chain(debian).find(|file| file.is_file());
+        let wine = Some(wine.context("Wine is not installed: apt-get install wine64")?);
+        Ok(Self { wine, path: format!("Z:{}", command.display()) })
+    }
+
+    /// It, with these arguments.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(self.wine.as_deref().unwrap_or_else(|| Path::new(&self.path)));
+        if self.wine.is_some() {
+            command.arg(&self.path);
+            if env::var_os("WINEDEBUG").is_none() {
+                command.env("WINEDEBUG", "-all");
+            }
+        }
+        command.args(args);
+        command
+    }
 }
 
 /// The command that starts `program` with `args`, under `vmmc run` if it is to be enabled.
 pub(crate) fn command(enabled: Enabled, program: &str, args: &[&str]) -> Result<Command> {
-    let settings: &[&str] = match enabled {
-        Enabled::No => {
-            let mut command = Command::new(program);
-            command.args(args);
-            return Ok(command);
-        }
-        Enabled::Yes => &["run", "--"],
-        Enabled::Asleep => &["run", "--spin", "off", "--"],
-    };
-    let mut command = Command::new(env::current_exe().context("this executable's own path")?);
-    command.args(settings).arg(program).args(args);
-    Ok(command)
+    if enabled == Enabled::No {
+        let mut command = Command::new(program);
+        command.args(args);
+        return Ok(command);
+    }
+    Ok(Own::here()?.command(&[enabled.words(), &[program], args].concat()))
 }
 
 /// The command as one would type it.
@@ -69,15 +99,27 @@ pub(crate) struct Worker {
     pub(crate) address: String,
 }
 
+impl Enabled {
+    /// How `vmmc run` is told.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::No => &[],
+            Self::Yes => &["run", "--"],
+            Self::Asleep => &["run", "--spin", "off", "--"],
+        }
+    }
+}
+
 /// How long after its own limit a worker is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Worker {
-    /// Starts a worker and waits until it is ready.
-    pub(crate) fn start(job: &Job, enabled: Enabled) -> Result<Self> {
-        let program = env::current_exe().context("this executable's own path")?;
+    /// Starts a worker, which is this command again, and waits until it is ready.
+    pub(crate) fn start(job: &Job, enabled: Enabled, own: &Own) -> Result<Self> {
         let order = serde_json::to_string(job)?;
-        let mut command = command(enabled, &program.to_string_lossy(), &[WORKER, &order])?;
+        let (run, worker) = (enabled.words(), [WORKER, &order]);
+        let again = if enabled == Enabled::No { &[][..] } else { &[own.path.as_str()] };
+        let mut command = own.command(&[run, again, &worker].concat());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", shown(&command)))?;
         let mut worker = Self {
@@ -93,6 +135,11 @@ impl Worker {
         match worker.report()? {
             Report::Ready { pid, address } => (worker.pid, worker.address) = (pid, address),
             Report::Done(_) => bail!("the worker was done before it began"),
+        }
+        // Under Wine the library's absence shows in the share of the data that went through memory.
+        if enabled != Enabled::No && own.wine.is_none() && !accelerated::library_loaded(worker.pid) {
+            let why = worker.complaint().unwrap_or_else(|| "the library is not in the program".to_owned());
+            bail!("unavailable: {why}");
         }
         Ok(worker)
     }
@@ -122,7 +169,7 @@ impl Worker {
 
     /// Its first line on standard error, without what a backtrace may add. It is not read to its end: a broker that it
     /// started may hold that open.
-    pub(crate) fn complaint(&self) -> Option<String> {
+    fn complaint(&self) -> Option<String> {
         let lines = || self.errors.recv_timeout(Duration::from_millis(100)).ok();
         let line = std::iter::from_fn(lines).find(|line| !line.trim().is_empty())?;
         Some(line.trim().trim_start_matches("vmmc: ").trim_start_matches("Error: ").to_owned())

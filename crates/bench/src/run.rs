@@ -5,24 +5,23 @@ use std::io::{Write, stdout};
 
 use anyhow::{Context, Result, bail};
 
-use crate::apps;
-use crate::machine::{self, Machine, Others};
+use crate::machine::{Machine, Others};
 use crate::model::{Case, Results, Sample};
 use crate::options::Options;
 use crate::pair;
 use crate::plan::{Plan, Step};
-use crate::process;
 use crate::progress::Progress;
 use crate::report::{self, show};
+use crate::system::{apps, calls, machine};
 
 /// Samples for the step's cases, in the cases' order, and what was started.
 type Measurement = (Vec<Sample>, Vec<String>);
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    process::survive_broken_pipes();
+    calls::survive_broken_pipes();
     let plan = Plan::new(options, if options.pin { machine::two_processors() } else { None });
     if plan.steps.is_empty() {
-        bail!("this benchmark does not use the roads that were chosen");
+        bail!("this benchmark does not use the roads that were chosen, or is not for this system");
     }
     if options.pin && plan.cpus.is_none() {
         bail!("--pin needs two processors");

@@ -9,7 +9,7 @@ use crate::model::Results;
 use crate::plan::Plan;
 
 /// The layout of the file; changes when a reader would have to.
-const SCHEMA: &str = "vmmc-bench/1";
+const SCHEMA: &str = "vmmc-bench/2";
 
 /// The whole run as JSON. Units: nanoseconds, bytes, seconds, operations per second.
 pub(crate) fn json(machine: &Machine, plan: &Plan, results: &Results, targets: &[Target]) -> Result<String> {
@@ -23,7 +23,7 @@ pub(crate) fn json(machine: &Machine, plan: &Plan, results: &Results, targets: &
         "pinned_to": plan.cpus,
         "results": results.sorted(),
         "targets": targets,
-        "sockets_over_raw_vmmc": paper::overhead(results),
+        "sockets_over_raw_vmmc": paper::overheads(results),
     });
     Ok(serde_json::to_string_pretty(&whole)? + "\n")
 }
@@ -40,7 +40,7 @@ mod tests {
         let case = Case { test: Test::PingPong, size: 8, road: Road::KernelBusy };
         results.series(case).add(0, Sample { value: 8000.0, ..Sample::default() });
         results.series(Case { road: Road::Vmmc, ..case }).failed = Some("unavailable".to_owned());
-        let plan = Plan { steps: Vec::new(), rounds: 1, seconds: 0.1, cpus: None };
+        let plan = Plan { steps: Vec::new(), rounds: 1, seconds: 0.1, cpus: None, wine: None };
         let text = json(&Machine::look(), &plan, &results, &targets(&results)).expect("JSON");
         let read: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
         assert_eq!(read["schema"], SCHEMA);

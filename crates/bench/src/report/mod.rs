@@ -8,6 +8,7 @@ mod table;
 mod targets;
 
 pub(crate) use json::json;
+pub(crate) use paper::Face;
 pub(crate) use plot::plot;
 pub(crate) use table::text;
-pub(crate) use targets::{Target, targets};
+pub(crate) use targets::{Cost, Limit, Promises, Ratio, Target, ratio, targets};

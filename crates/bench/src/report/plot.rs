@@ -54,7 +54,7 @@ fn lines(results: &Results, test: Test) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for series in results.sorted() {
         let case = series.case;
-        let drawn = case.test == test && !SINGLE_SIZE.contains(&case.road);
+        let drawn = case.test == test && !SINGLE_SIZE.contains(&case.road) && !case.road.under_wine();
         let (true, Some(median)) = (drawn, series.median) else { continue };
         let point = (case.size as f64, median);
         match lines.iter_mut().find(|line| line.road == case.road) {
@@ -74,6 +74,8 @@ fn colour(road: Road) -> RGBColor {
         Road::VmmcAsleep => RGBColor(90, 160, 230),
         Road::VmmcClient | Road::VmmcServer => RGBColor(150, 110, 80),
         Road::Raw => RGBColor(20, 140, 90),
+        // Not drawn: one size alone.
+        Road::Wine | Road::WineVmmc | Road::WineClient | Road::WineServer | Road::WineRaw => RGBColor(0, 0, 0),
         Road::CacheLine => RGBColor(60, 60, 60),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::paper::{Overhead, overhead};
+use super::paper::{Overhead, overheads};
 use super::{Target, show};
 use crate::machine::{Machine, OTHERS_MAX};
 use crate::model::{Results, Road, Series, Unit};
@@ -20,7 +20,7 @@ pub(crate) fn text(machine: &Machine, results: &Results, targets: &[Target]) -> 
 
 fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[Target]) -> std::fmt::Result {
     let Machine { processor, processors, kernel, date, others } = machine;
-    writeln!(out, "{processor}, {processors} processors, Linux {kernel}, {date}")?;
+    writeln!(out, "{processor}, {processors} processors, {kernel}, {date}")?;
     if let Some(others) = others.filter(|others| *others > OTHERS_MAX) {
         writeln!(
             out,
@@ -48,7 +48,9 @@ fn write_all(out: &mut String, machine: &Machine, results: &Results, targets: &[
         size = series.case.size;
         line(out, &shown, series, results)?;
     }
-    write_overhead(out, &overhead(results))?;
+    for overhead in overheads(results) {
+        write_overhead(out, &overhead)?;
+    }
     write_targets(out, targets)
 }
 
@@ -66,8 +68,8 @@ fn line(out: &mut String, size: &str, series: &Series, results: &Results) -> std
     if let Some(median) = series.median {
         let p99 = series.median_p99_ns.filter(|_| series.unit == Unit::Nanoseconds);
         let p99 = p99.map(show::nanoseconds).unwrap_or_default();
-        let compared = road != Road::Kernel && series.case.test.against_kernel();
-        let better = if compared { results.better(series.case, Road::Kernel) } else { None };
+        let compared = road != plain(road) && series.case.test.against_kernel();
+        let better = if compared { results.better(series.case, plain(road)) } else { None };
         let better = better.map(show::ratio).unwrap_or_default();
         let processors = series.median_processors.map(|cores| format!("{cores:.2}")).unwrap_or_default();
         write!(out, "{:>11}{p99:>11}{better:>12}{processors:>12}", show::value(median, series.unit))?;
@@ -85,20 +87,20 @@ fn line(out: &mut String, size: &str, series: &Series, results: &Results) -> std
     writeln!(out)
 }
 
+/// The system's own sockets where the road is.
+fn plain(road: Road) -> Road {
+    if road.under_wine() { Road::Wine } else { Road::Kernel }
+}
+
 fn write_overhead(out: &mut String, overhead: &Overhead) -> std::fmt::Result {
-    if overhead.latency.is_none() && overhead.bandwidth.is_none() {
-        return Ok(());
-    }
     let shown = |value: Option<f64>| value.map_or_else(|| "not measured".to_owned(), show::ratio);
-    writeln!(out, "\nsockets over raw VMMC{:>21}{:>14}{:>22}", "here", "target", "USENIX NT 1999")?;
-    let latency = (shown(overhead.latency), overhead.latency_target, overhead.latency_paper);
-    writeln!(out, "  {:<28}{:>12}{:>9} {:.2} x{:>15.2} x", "latency, 8 B", latency.0, "<=", latency.1, latency.2)?;
-    let bandwidth = (shown(overhead.bandwidth), overhead.bandwidth_target, overhead.bandwidth_paper);
-    writeln!(
-        out,
-        "  {:<28}{:>12}{:>9} {:.2} x{:>15.2} x",
-        "bandwidth, 256 KiB", bandwidth.0, ">=", bandwidth.1, bandwidth.2
-    )
+    let title = format!("sockets over raw VMMC, {}", overhead.face);
+    writeln!(out, "\n{title:<30}{:>12}{:>14}{:>17}", "here", "target", "USENIX NT 1999")?;
+    let (here, most, paper) = (shown(overhead.latency), overhead.latency_target, overhead.latency_paper);
+    writeln!(out, "  {:<28}{here:>12}{:>9} {most:.2} x{paper:>15.2} x", "latency, 8 B", "<=")?;
+    let (here, least, paper) = (shown(overhead.bandwidth), overhead.bandwidth_target, overhead.bandwidth_paper);
+    let what = format!("bandwidth, {}", show::size(overhead.bandwidth_size));
+    writeln!(out, "  {what:<28}{here:>12}{:>9} {least:.2} x{paper:>15.2} x", ">=")
 }
 
 fn write_targets(out: &mut String, targets: &[Target]) -> std::fmt::Result {

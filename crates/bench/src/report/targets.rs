@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::show;
 use crate::model::{Case, Results, Road, Test};
-use crate::plan::{LARGE, MESSAGE, SMALL};
+use crate::system;
 
 /// One promise.
 #[derive(Clone, Debug, Serialize)]
@@ -20,64 +20,77 @@ pub(crate) struct Target {
 }
 
 /// A promise about how many times better one road is than another.
-struct Ratio {
-    what: &'static str,
-    test: Test,
-    size: usize,
+pub(crate) struct Ratio {
+    pub(crate) what: &'static str,
+    pub(crate) test: Test,
+    pub(crate) size: usize,
     /// The worst of these counts.
-    roads: &'static [Road],
-    than: Road,
-    at_least: f64,
+    pub(crate) roads: &'static [Road],
+    pub(crate) than: Road,
+    pub(crate) at_least: f64,
 }
 
-const fn ratio(what: &'static str, test: Test, size: usize, than: Road, at_least: f64) -> Ratio {
+/// A promise about what one road costs at most against another.
+pub(crate) struct Cost {
+    pub(crate) what: &'static str,
+    pub(crate) test: Test,
+    pub(crate) size: usize,
+    pub(crate) road: Road,
+    pub(crate) against: Road,
+    pub(crate) at_most: f64,
+}
+
+/// What a thousand idle connections may use at most.
+pub(crate) struct Limit {
+    pub(crate) what: &'static str,
+    pub(crate) test: Test,
+    pub(crate) at_most: f64,
+}
+
+/// Everything that is promised for the programs of one system.
+pub(crate) struct Promises {
+    pub(crate) costs: &'static [Cost],
+    pub(crate) ratios: &'static [Ratio],
+    pub(crate) limits: &'static [Limit],
+}
+
+pub(crate) const fn ratio(what: &'static str, test: Test, size: usize, than: Road, at_least: f64) -> Ratio {
     Ratio { what, test, size, roads: &[Road::Vmmc], than, at_least }
 }
 
-const PLAIN_PEER: &[Road] = &[Road::VmmcClient, Road::VmmcServer];
-
-const RATIOS: &[Ratio] = &[
-    ratio("8 B ping-pong against kernel TCP, blocking", Test::PingPong, SMALL, Road::Kernel, 100.0),
-    ratio("8 B ping-pong against kernel TCP, busy-polled", Test::PingPong, SMALL, Road::KernelBusy, 20.0),
-    ratio("8 B ping-pong through epoll_wait against kernel TCP", Test::Epoll, SMALL, Road::Kernel, 50.0),
-    ratio("256 KiB stream against kernel TCP", Test::Stream, LARGE, Road::Kernel, 5.0),
-    ratio("256 KiB stream against raw VMMC", Test::Stream, LARGE, Road::Raw, 0.8),
-    ratio("64 B messages one way against kernel TCP", Test::Rate, MESSAGE, Road::Kernel, 10.0),
-    ratio("redis GET against kernel TCP", Test::RedisGet, 0, Road::Kernel, 3.0),
-    ratio("redis SET against kernel TCP", Test::RedisSet, 0, Road::Kernel, 3.0),
-    ratio("nginx against kernel TCP", Test::Nginx, 0, Road::Kernel, 1.5),
-    Ratio {
-        roads: &[Road::VmmcAsleep],
-        ..ratio("everybody asleep (--spin off), 8 B ping-pong", Test::PingPong, SMALL, Road::Kernel, 0.95)
-    },
-    Ratio {
-        roads: PLAIN_PEER,
-        ..ratio("one end not enabled, 8 B ping-pong", Test::PingPong, SMALL, Road::Kernel, 0.97)
-    },
-    Ratio {
-        roads: PLAIN_PEER,
-        ..ratio("one end not enabled, 256 KiB stream", Test::Stream, LARGE, Road::Kernel, 0.97)
-    },
-    ratio("short connections against kernel TCP", Test::Connect, MESSAGE, Road::Kernel, 0.95),
-];
-
-const CACHE_LINES_MAX: f64 = 3.0;
-
-/// What a thousand idle connections may use: of one processor, and bytes each.
-const LIMITS: &[(&str, Test, f64)] = &[
-    ("1000 idle connections, processor use", Test::IdleCpu, 0.005),
-    ("1000 idle connections, memory of both ends, each", Test::IdleMemory, 32.0 * 1024.0),
-];
-
 /// The targets of the tests that were asked for, in the order of the promise.
 pub(crate) fn targets(results: &Results) -> Vec<Target> {
-    let mut targets = vec![(Test::PingPong, floor(results))];
-    targets.extend(RATIOS.iter().map(|ratio| (ratio.test, ratio.judge(results))));
-    for (what, test, most) in LIMITS {
-        targets.push((*test, limit(results, what, *test, *most)));
+    let asked = |test, under_wine| {
+        let mut series = results.sorted().into_iter();
+        series.any(|series| series.case.test == test && series.case.road.under_wine() == under_wine)
+    };
+    let mut targets = Vec::new();
+    for (promises, under_wine) in system::PROMISES.iter().zip([false, true]) {
+        let costs = promises.costs.iter().map(|cost| (cost.test, cost.judge(results)));
+        let ratios = promises.ratios.iter().map(|ratio| (ratio.test, ratio.judge(results)));
+        let limits = promises.limits.iter().map(|limit| (limit.test, limit.judge(results)));
+        let all = costs.chain(ratios).chain(limits);
+        targets.extend(all.filter(|(test, _)| asked(*test, under_wine)).map(|(_, target)| target));
     }
-    let asked = |test| results.sorted().iter().any(|series| series.case.test == test);
-    targets.into_iter().filter(|(test, _)| asked(*test)).map(|(_, target)| target).collect()
+    targets
+}
+
+impl Cost {
+    fn judge(&self, results: &Results) -> Target {
+        let case = Case { test: self.test, size: self.size, road: self.against };
+        let target = format!("<= {}", show::ratio(self.at_most));
+        judged(self.what, target, results.better(case, self.road), show::ratio, |value| value <= self.at_most)
+    }
+}
+
+impl Limit {
+    fn judge(&self, results: &Results) -> Target {
+        let case = Case { test: self.test, size: 0, road: Road::Vmmc };
+        let value = results.find(case).and_then(|series| series.median);
+        let shown = |value| show::value(value, self.test.unit());
+        let target = format!("<= {}", shown(self.at_most));
+        judged(self.what, target, value, shown, |value| value <= self.at_most)
+    }
 }
 
 impl Ratio {
@@ -87,21 +100,6 @@ impl Ratio {
         let target = format!(">= {}", show::ratio(self.at_least));
         judged(self.what, target, worst, show::ratio, |value| value >= self.at_least)
     }
-}
-
-fn floor(results: &Results) -> Target {
-    let case = Case { test: Test::PingPong, size: SMALL, road: Road::CacheLine };
-    let cost = results.better(case, Road::Vmmc);
-    let target = format!("<= {}", show::ratio(CACHE_LINES_MAX));
-    judged("8 B ping-pong, cost against the bare cache line", target, cost, show::ratio, |value| {
-        value <= CACHE_LINES_MAX
-    })
-}
-
-fn limit(results: &Results, what: &str, test: Test, most: f64) -> Target {
-    let value = results.find(Case { test, size: 0, road: Road::Vmmc }).and_then(|series| series.median);
-    let shown = |value| show::value(value, test.unit());
-    judged(what, format!("<= {}", shown(most)), value, shown, |value| value <= most)
 }
 
 fn judged(
@@ -119,6 +117,7 @@ fn judged(
 mod tests {
     use super::*;
     use crate::model::Sample;
+    use crate::plan::{LARGE, SMALL};
 
     fn put(results: &mut Results, test: Test, size: usize, road: Road, value: f64) {
         results.series(Case { test, size, road }).add(0, Sample { value, ..Sample::default() });

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 
-use super::system::SharedWords;
+use super::shared::SharedWords;
 use super::{begin, done, listening, measure, spin};
 use crate::job::Job;
 
@@ -15,7 +15,7 @@ const LAST: u64 = u64::MAX;
 
 pub(super) fn serve() -> Result<()> {
     let words = SharedWords::create()?;
-    listening(&words.path())?;
+    listening(&words.name())?;
     let mut count = 0;
     await_change(words.word(THERE), 0);
     done(measure::all(|| {

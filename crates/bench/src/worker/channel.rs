@@ -2,13 +2,12 @@
 
 use std::hint;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsRawFd;
 
 use anyhow::{Result, bail};
 
-use super::socket::Socket;
-use super::system::Epoll;
 use crate::job::Waiting;
+use crate::system::calls::Epoll;
+use crate::system::socket::Socket;
 
 /// Sends and receives whole messages.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ impl Channel {
         }
         if waiting == Waiting::Epoll {
             let set = Epoll::new()?;
-            set.add(socket.as_raw_fd(), 0)?;
+            set.add(socket.number(), 0)?;
             epoll = Some(set);
         }
         Ok(Self { socket, epoll, keys: Vec::with_capacity(64) })

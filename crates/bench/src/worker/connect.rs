@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 
 use super::channel::Channel;
-use super::socket::{Listener, Socket};
 use super::{begin, done, listening, measure};
 use crate::job::Job;
+use crate::system::socket::{Listener, Socket};
 
 /// The first byte of the request that ends the server.
 const LAST: u8 = 255;

@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::socket::{Listener, Socket};
-use super::system::{Epoll, allow_many_descriptors, cpu_time};
 use super::{begin, done, listening, measure};
 use crate::job::{Job, Measured};
+use crate::system::calls::{Epoll, allow_many_descriptors, cpu_time};
+use crate::system::socket::{Listener, Socket};
 
 /// How often each connection exchanges a message, and the pause after each round.
 const ROUNDS: usize = 20;
@@ -26,7 +25,7 @@ pub(super) fn serve(job: &Job) -> Result<()> {
     for key in 0..job.connections as u64 {
         let socket = listener.accept()?;
         socket.send_at_once()?;
-        epoll.add(socket.as_raw_fd(), key)?;
+        epoll.add(socket.number(), key)?;
         sockets.insert(key, socket);
     }
     let (mut keys, mut message) = (Vec::new(), vec![0; job.size]);

@@ -1,16 +1,12 @@
 //! Warm up, then time one operation after another.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use super::clock::{Moment, ticks};
-use super::system::cpu_time;
 use crate::job::{Job, Measured};
 use crate::stats::{Histogram, Latency};
-
-/// Long enough for any set-up that goes on beside the data, and for the processors to come up to speed.
-pub(super) const WARM_UP: Duration = Duration::from_millis(100);
+use crate::system::WARM_UP;
+use crate::system::calls::cpu_time;
 
 /// A processor may count in steps of 10 ns, too coarse for the median of something that takes 100: for operations faster than
 /// this the median is that of batches.

@@ -11,16 +11,16 @@ mod idle;
 mod measure;
 mod pingpong;
 mod raw;
-mod socket;
+mod shared;
 mod spin;
 mod stream;
-mod system;
 
 use std::io::{self, Write};
 
 use anyhow::{Context, Result, bail};
 
 use crate::job::{Job, Measured, Report, Role, Work};
+use crate::system::calls;
 
 /// Runs the worker whose order is the only element of `args`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -28,10 +28,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         bail!("the benchmark's worker takes one argument and is not meant to be called by hand")
     };
     let job: Job = serde_json::from_str(order).context("the worker's order is not understood")?;
-    system::end_after(job.limit_seconds);
-    system::end_with_parent();
+    calls::end_after(job.limit_seconds);
+    calls::end_with_parent();
     if let Some(cpu) = job.cpu {
-        system::pin(cpu).with_context(|| format!("cannot stay on processor {cpu}"))?;
+        calls::pin(cpu).with_context(|| format!("cannot stay on processor {cpu}"))?;
     }
     match (job.work, job.role) {
         (Work::PingPong, Role::Server) => pingpong::serve(&job),

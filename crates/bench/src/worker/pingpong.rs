@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 
 use super::channel::Channel;
-use super::socket::{Listener, Socket};
 use super::{begin, done, listening, measure};
 use crate::job::Job;
+use crate::system::socket::{Listener, Socket};
 
 pub(super) fn serve(job: &Job) -> Result<()> {
     let listener = Listener::open(job.transport)?;

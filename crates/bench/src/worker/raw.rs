@@ -3,9 +3,6 @@
 //! Each end exports one window. Up to [`MAIL`] bytes travel in the line of the word that announces them; more go through a
 //! ring in pieces, so that the receiver copies one piece out while the sender writes the next.
 
-use std::fs::File;
-use std::os::fd::AsRawFd;
-
 use anyhow::{Context, Result, ensure};
 use vmmc_contract::{Export, Import};
 use vmmc_shm::{Segment, ShmExport, ShmImport};
@@ -13,6 +10,7 @@ use vmmc_shm::{Segment, ShmExport, ShmImport};
 use super::stream::timed;
 use super::{begin, done, listening, measure, spin};
 use crate::job::Job;
+use crate::system::{WARM_UP, calls};
 
 /// Bytes put so far (or, of letters, their number); [`LAST`] at the end.
 const TAIL: usize = 0;
@@ -140,18 +138,18 @@ impl End {
     }
 }
 
-/// The server's end; the segment's file stays open for the client to find.
+/// The server's end; the segment stays open for the client to find.
 fn open() -> Result<End> {
     let (segment, fd) = Segment::create(2 * WINDOW)?;
-    listening(&format!("/proc/{}/fd/{fd}", std::process::id()))?;
+    listening(&calls::name_of(fd))?;
     let end = End::new(&segment, 0)?;
     spin::until(|| Some(end.incoming.load(TAIL)).filter(|tail| *tail != 0));
     Ok(end)
 }
 
-fn join(path: &str) -> Result<End> {
-    let file = File::options().read(true).write(true).open(path).with_context(|| path.to_owned())?;
-    End::new(&Segment::map(file.as_raw_fd())?, 1)
+fn join(name: &str) -> Result<End> {
+    let section = calls::open(name).with_context(|| name.to_owned())?;
+    End::new(&Segment::map(section.number())?, 1)
 }
 
 pub(super) fn serve_pingpong(job: &Job) -> Result<()> {
@@ -191,7 +189,7 @@ pub(super) fn serve_stream(job: &Job) -> Result<()> {
 pub(super) fn call_stream(job: &Job) -> Result<()> {
     let mut end = join(begin(job)?)?;
     let message = vec![7; job.size];
-    let warm_up = Job { seconds: measure::WARM_UP.as_secs_f64(), ..job.clone() };
+    let warm_up = Job { seconds: WARM_UP.as_secs_f64(), ..job.clone() };
     timed(&warm_up, || end.send_pieces(&message))?;
     let sent = timed(job, || end.send_pieces(&message))?;
     end.finish()?;

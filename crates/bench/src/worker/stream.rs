@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::clock::Moment;
-use super::measure::WARM_UP;
-use super::socket::{Listener, Socket};
-use super::system::cpu_time;
 use super::{begin, done, listening, measure};
 use crate::job::{Job, Measured};
+use crate::system::WARM_UP;
+use crate::system::calls::cpu_time;
+use crate::system::socket::{Listener, Socket};
 
 /// Bursts of the warm-up.
 pub(super) const BURSTS: u32 = 20;

@@ -1,8 +1,8 @@
 //! The command line: what clap makes of it, and how a mistake in it is told in one line.
 
 use crate::failure::Failure;
-use crate::system::bench;
-use crate::{broker, completions, doctor, man, run, selftest, status};
+
+use crate::{bench, broker, completions, doctor, man, run, selftest, status};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;

@@ -12,6 +12,7 @@
 #![cfg_attr(not(test), no_main)]
 
 mod arguments;
+mod bench;
 mod broker;
 mod completions;
 mod doctor;
@@ -27,7 +28,6 @@ mod text;
 
 use arguments::{Command, Internal};
 use failure::Failure;
-use system::bench;
 
 /// Where the C runtime enters; the unit tests have a `main` of their own.
 #[allow(unsafe_code)]

@@ -1,7 +1,6 @@
 //! Linux.
 
 mod addresses;
-pub(crate) mod bench;
 pub(crate) mod checks;
 mod elf;
 pub(crate) mod launch;

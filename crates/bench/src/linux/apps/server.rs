@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::accelerated::{Roads, library_loaded, roads};
 use crate::process::{Enabled, command, shown};
+use crate::status::Roads;
+use crate::system::accelerated::{library_loaded, roads};
 
 /// How long a server may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);

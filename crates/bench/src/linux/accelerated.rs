@@ -6,27 +6,10 @@ use std::os::unix::fs::FileExt;
 
 use vmmc_protocol::record::{DirectionRecord, Header, MAGIC, MEMFD_NAME, RECORD_SIZE, SocketRecord};
 
+use crate::status::Roads;
+
 /// `SocketRecord::kind` of a connection.
 const CONNECTION: u32 = 3;
-
-/// A process's connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Roads {
-    pub(crate) connections: usize,
-    /// Connections with data through memory in both directions.
-    pub(crate) both_ways: usize,
-    /// Data bytes through memory, and through the kernel.
-    pub(crate) memory_bytes: u64,
-    pub(crate) kernel_bytes: u64,
-}
-
-impl Roads {
-    /// The share of data bytes that went through memory; `None` without data.
-    pub(crate) fn through_memory(self) -> Option<f64> {
-        let all = self.memory_bytes + self.kernel_bytes;
-        (all > 0).then(|| self.memory_bytes as f64 / all as f64)
-    }
-}
 
 /// Whether the library is in the process `pid`.
 pub(crate) fn library_loaded(pid: u32) -> bool {
@@ -46,23 +29,21 @@ pub(crate) fn roads(pid: u32) -> Option<Roads> {
     for index in 1..=u64::from(half_word(&header, offset_of!(Header, used))) {
         table.read_exact_at(&mut record, index * RECORD_SIZE as u64).ok()?;
         if half_word(&record, offset_of!(SocketRecord, kind)) == CONNECTION {
-            roads.add(&record);
+            add(&mut roads, &record);
         }
     }
     Some(roads)
 }
 
-impl Roads {
-    fn add(&mut self, record: &[u8]) {
-        let directions = [offset_of!(SocketRecord, outgoing), offset_of!(SocketRecord, incoming)];
-        let sum = |field: usize| directions.map(|direction| word(record, direction + field));
-        let (memory, kernel) =
-            (sum(offset_of!(DirectionRecord, vmmc_bytes)), sum(offset_of!(DirectionRecord, kernel_bytes)));
-        self.connections += 1;
-        self.both_ways += usize::from(memory.iter().all(|bytes| *bytes > 0));
-        self.memory_bytes += memory.iter().sum::<u64>();
-        self.kernel_bytes += kernel.iter().sum::<u64>();
-    }
+fn add(roads: &mut Roads, record: &[u8]) {
+    let directions = [offset_of!(SocketRecord, outgoing), offset_of!(SocketRecord, incoming)];
+    let sum = |field: usize| directions.map(|direction| word(record, direction + field));
+    let (memory, kernel) =
+        (sum(offset_of!(DirectionRecord, vmmc_bytes)), sum(offset_of!(DirectionRecord, kernel_bytes)));
+    roads.connections += 1;
+    roads.both_ways += usize::from(memory.iter().all(|bytes| *bytes > 0));
+    roads.memory_bytes += memory.iter().sum::<u64>();
+    roads.kernel_bytes += kernel.iter().sum::<u64>();
 }
 
 fn table(pid: u32) -> Option<File> {
@@ -94,7 +75,7 @@ mod tests {
         put(offset_of!(SocketRecord, outgoing) + offset_of!(DirectionRecord, vmmc_bytes), 90);
         put(offset_of!(SocketRecord, incoming) + offset_of!(DirectionRecord, kernel_bytes), 10);
         let mut roads = Roads::default();
-        roads.add(&record);
+        add(&mut roads, &record);
         assert_eq!(roads, Roads { connections: 1, both_ways: 0, memory_bytes: 90, kernel_bytes: 10 });
         assert_eq!(roads.through_memory(), Some(0.9));
     }

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{Error, Result};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::AtomicU64;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd};
+
+use vmmc_os::Descriptor;
 
 use crate::job::Cpu;
 
@@ -12,19 +13,19 @@ fn check(result: libc::c_int) -> Result<libc::c_int> {
 }
 
 /// The watchdog: the kernel ends this process after `seconds`.
-pub(super) fn end_after(seconds: u32) {
+pub(crate) fn end_after(seconds: u32) {
     // SAFETY: alarm takes no pointer; SIGALRM's default action ends the process, which is the intention.
     unsafe { libc::alarm(seconds) };
 }
 
 /// The kernel ends this process when its parent ends.
-pub(super) fn end_with_parent() {
+pub(crate) fn end_with_parent() {
     // SAFETY: PR_SET_PDEATHSIG takes a signal number and no pointer.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
 /// Keeps this process on one processor.
-pub(super) fn pin(cpu: usize) -> Result<()> {
+pub(crate) fn pin(cpu: usize) -> Result<()> {
     if cpu >= libc::CPU_SETSIZE as usize {
         return Err(Error::from_raw_os_error(libc::EINVAL));
     }
@@ -37,7 +38,7 @@ pub(super) fn pin(cpu: usize) -> Result<()> {
 }
 
 /// Processor time of this process so far.
-pub(super) fn cpu_time() -> Cpu {
+pub(crate) fn cpu_time() -> Cpu {
     // SAFETY: rusage is a plain structure of integers, for which all zeroes is valid.
     let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
     // SAFETY: `usage` is valid for writes.
@@ -47,7 +48,7 @@ pub(super) fn cpu_time() -> Cpu {
 }
 
 /// Allows as many descriptors as the hard limit does.
-pub(super) fn allow_many_descriptors() -> Result<()> {
+pub(crate) fn allow_many_descriptors() -> Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is valid for writes.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
@@ -58,10 +59,10 @@ pub(super) fn allow_many_descriptors() -> Result<()> {
 
 /// A level-triggered interest in data to read.
 #[derive(Debug)]
-pub(super) struct Epoll(OwnedFd);
+pub(crate) struct Epoll(OwnedFd);
 
 impl Epoll {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         // SAFETY: takes no pointer.
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: the kernel has just given this descriptor to us, and nobody else knows it.
@@ -69,14 +70,14 @@ impl Epoll {
     }
 
     /// Reports `key` while `fd` has data.
-    pub(super) fn add(&self, fd: RawFd, key: u64) -> Result<()> {
+    pub(crate) fn add(&self, fd: i32, key: u64) -> Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: key };
         // SAFETY: `event` is valid for reads.
         check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) }).map(drop)
     }
 
     /// Waits without limit; fills `keys` with the keys that have data.
-    pub(super) fn wait(&self, keys: &mut Vec<u64>) -> Result<()> {
+    pub(crate) fn wait(&self, keys: &mut Vec<u64>) -> Result<()> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
         // SAFETY: `events` is valid for writes of as many events as it says.
         let count =
@@ -87,56 +88,18 @@ impl Epoll {
     }
 }
 
-/// Words that two processes share, each on a cache line (and a neighbour line) of its own.
-#[derive(Debug)]
-pub(super) struct SharedWords {
-    base: *mut AtomicU64,
-    file: File,
+/// A worker that dies must not end this process when it is spoken to. Children start with the signal's default.
+pub(crate) fn survive_broken_pipes() {
+    // SAFETY: ignoring a signal installs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-const PAGE: usize = 4096;
-const WORDS_APART: usize = 256 / size_of::<u64>();
-
-impl SharedWords {
-    /// A new page of words, all 0.
-    pub(super) fn create() -> Result<Self> {
-        // SAFETY: the name is a C string.
-        let fd = check(unsafe { libc::memfd_create(c"vmmc-bench".as_ptr(), libc::MFD_CLOEXEC) })?;
-        // SAFETY: the kernel has just given this descriptor to us, and nobody else knows it.
-        let file = unsafe { File::from_raw_fd(fd) };
-        file.set_len(PAGE as u64)?;
-        Self::map(file)
-    }
-
-    /// The page that another process has created and [named](Self::path).
-    pub(super) fn open(path: &str) -> Result<Self> {
-        Self::map(File::options().read(true).write(true).open(path)?)
-    }
-
-    /// The path by which another process of this user can open the page.
-    pub(super) fn path(&self) -> String {
-        format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
-    }
-
-    /// Word `index`, below 16.
-    pub(super) fn word(&self, index: usize) -> &AtomicU64 {
-        assert!(index < PAGE / size_of::<u64>() / WORDS_APART);
-        // SAFETY: the index lies inside the mapped page, which lives as long as self; any bits are a valid AtomicU64, and
-        // every process reaches these words by atomic operations only.
-        unsafe { &*self.base.add(index * WORDS_APART) }
-    }
-
-    fn map(file: File) -> Result<Self> {
-        let (protection, fd) = (libc::PROT_READ | libc::PROT_WRITE, file.as_raw_fd());
-        // SAFETY: the kernel chooses a free address, so that no existing memory is touched.
-        let base = unsafe { libc::mmap(core::ptr::null_mut(), PAGE, protection, libc::MAP_SHARED, fd, 0) };
-        if base == libc::MAP_FAILED { Err(Error::last_os_error()) } else { Ok(Self { base: base.cast(), file }) }
-    }
+/// The name by which another process of this user can open `fd`.
+pub(crate) fn name_of(fd: i32) -> String {
+    format!("/proc/{}/fd/{fd}", std::process::id())
 }
 
-impl Drop for SharedWords {
-    fn drop(&mut self) {
-        // SAFETY: `base` was mapped with this length, and every reference to it has been borrowed from self.
-        unsafe { libc::munmap(self.base.cast(), PAGE) };
-    }
+/// What another process has [named](name_of).
+pub(crate) fn open(name: &str) -> Result<Descriptor> {
+    Ok(Descriptor::new(File::options().read(true).write(true).open(name)?.into_raw_fd()))
 }

@@ -3,28 +3,28 @@
 use std::fs;
 use std::io::{Read, Result, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use crate::job::Transport;
 
 /// A connected socket.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 /// A listening socket.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, String),
 }
 
 impl Listener {
     /// Listens at a free address of this host.
-    pub(super) fn open(transport: Transport) -> Result<Self> {
+    pub(crate) fn open(transport: Transport) -> Result<Self> {
         match transport {
             Transport::Tcp => TcpListener::bind("127.0.0.1:0").map(Self::Tcp),
             Transport::Unix => {
@@ -35,14 +35,14 @@ impl Listener {
     }
 
     /// Where a client finds it.
-    pub(super) fn address(&self) -> Result<String> {
+    pub(crate) fn address(&self) -> Result<String> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(|address| address.to_string()),
             Self::Unix(_, path) => Ok(path.clone()),
         }
     }
 
-    pub(super) fn accept(&self) -> Result<Socket> {
+    pub(crate) fn accept(&self) -> Result<Socket> {
         match self {
             Self::Tcp(listener) => listener.accept().map(|(socket, _)| Socket::Tcp(socket)),
             Self::Unix(listener, _) => listener.accept().map(|(socket, _)| Socket::Unix(socket)),
@@ -59,22 +59,30 @@ impl Drop for Listener {
 }
 
 impl Socket {
-    pub(super) fn connect(transport: Transport, address: &str) -> Result<Self> {
+    pub(crate) fn connect(transport: Transport, address: &str) -> Result<Self> {
         match transport {
             Transport::Tcp => TcpStream::connect(address).map(Self::Tcp),
             Transport::Unix => UnixStream::connect(address).map(Self::Unix),
         }
     }
 
+    /// Its number.
+    pub(crate) fn number(&self) -> i32 {
+        match self {
+            Self::Tcp(socket) => socket.as_raw_fd(),
+            Self::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+
     /// Small messages leave at once (TCP_NODELAY), as every request-and-reply program asks.
-    pub(super) fn send_at_once(&self) -> Result<()> {
+    pub(crate) fn send_at_once(&self) -> Result<()> {
         match self {
             Self::Tcp(socket) => socket.set_nodelay(true),
             Self::Unix(_) => Ok(()),
         }
     }
 
-    pub(super) fn never_block(&self) -> Result<()> {
+    pub(crate) fn never_block(&self) -> Result<()> {
         match self {
             Self::Tcp(socket) => socket.set_nonblocking(true),
             Self::Unix(socket) => socket.set_nonblocking(true),
@@ -82,19 +90,10 @@ impl Socket {
     }
 
     /// Ends the stream to the peer; the peer's still arrives.
-    pub(super) fn finish(&self) -> Result<()> {
+    pub(crate) fn finish(&self) -> Result<()> {
         match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Self::Unix(socket) => socket.shutdown(Shutdown::Write),
-        }
-    }
-}
-
-impl AsRawFd for Socket {
-    fn as_raw_fd(&self) -> RawFd {
-        match self {
-            Self::Tcp(socket) => socket.as_raw_fd(),
-            Self::Unix(socket) => socket.as_raw_fd(),
         }
     }
 }
