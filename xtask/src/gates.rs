@@ -171,7 +171,9 @@ fn programs() -> Result<Tally> {
 /// What Windows programs do under Wine, beside a `wsock32.dll` that is built for them.
 fn windows_programs() -> Result<Tally> {
     machine::setup_windows()?;
+    build_release()?;
     windows::build(windows::Target::X86_64)?;
+    windows::build_test(windows::Target::X86_64, "vmmc-broker", "both_systems")?;
     Ok(cargo_test(&["test", "--no-fail-fast", "-p", WINDOWS], &[]))
 }
 

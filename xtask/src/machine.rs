@@ -56,7 +56,8 @@ const NEEDS: &[Need] = &[
 const HEADERS: (&str, &str) = ("/usr/include/stdio.h", "libc6-dev");
 
 /// What builds for Windows and runs them, as packages: other packages have commands of the same names.
-const WINDOWS: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "gcc-mingw-w64", "wine64", "iproute2", "curl"];
+const WINDOWS: &[&str] =
+    &["rustc-web", "cargo-web", "rust-web-src", "gcc-mingw-w64", "wine64", "iproute2", "curl", "xz-utils"];
 
 /// Makes the machine ready to build for Windows and to run that; quick if it is.
 pub(crate) fn setup_windows() -> Result<()> {

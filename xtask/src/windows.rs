@@ -4,10 +4,12 @@
 //! brings for Windows takes its random numbers from a DLL that Debian's Wine does not have, and the target that still speaks
 //! to Windows 7 does not.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use crate::{command, machine};
 
@@ -47,15 +49,39 @@ pub(crate) fn run(target: Target) -> Result<()> {
 
 /// Builds what is put beside a program and the command, and returns where they stand.
 pub(crate) fn build(target: Target) -> Result<Vec<PathBuf>> {
-    let mut cargo = Command::new("/usr/bin/cargo");
-    cargo.args(["build", "--quiet", "--release", "-Zbuild-std=std,panic_abort"]);
-    cargo.args(["--target", target.triple(), "--target-dir", TARGET_DIRECTORY]);
+    let mut cargo = cargo("build", target);
     cargo.args(PRODUCTS.iter().flat_map(|(package, _)| ["-p", package]));
+    command::must(&mut cargo)?;
+    PRODUCTS.iter().map(|(_, file)| existing(&directory(target), file)).collect()
+}
+
+/// Builds one test of a package, beside the products and under its own name.
+pub(crate) fn build_test(target: Target, package: &str, test: &str) -> Result<()> {
+    let mut cargo = cargo("test", target);
+    // Tests that end the process when they fail, as the products do: the library need not be built a second time.
+    cargo.args(["-Zpanic-abort-tests", "--no-run", "--message-format=json", "-p", package, "--test", test]);
+    let messages = command::output(&mut cargo)?;
+    let made = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let made = made.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
+    let made = made.with_context(|| format!("cargo was content, but has made no {test}"))?;
+    fs::copy(made, directory(target).join(test).with_extension("exe"))?;
+    Ok(())
+}
+
+/// Debian's cargo, about to build or to test for Windows.
+fn cargo(what: &str, target: Target) -> Command {
+    let mut cargo = Command::new("/usr/bin/cargo");
+    cargo.args([what, "--quiet", "--release", "-Zbuild-std=std,panic_abort"]);
+    cargo.args(["--target", target.triple(), "--target-dir", TARGET_DIRECTORY]);
     // `-Z` is for nightly builds of cargo, or for those who say that they know what they do.
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc").env_remove("RUSTFLAGS");
-    command::must(cargo.current_dir(command::root()).stdin(Stdio::null()))?;
-    let directory = command::root().join(TARGET_DIRECTORY).join(target.triple()).join("release");
-    PRODUCTS.iter().map(|(_, file)| existing(&directory, file)).collect()
+    cargo.current_dir(command::root()).stdin(Stdio::null());
+    cargo
+}
+
+/// Where what is built for a kind of Windows stands.
+fn directory(target: Target) -> PathBuf {
+    command::root().join(TARGET_DIRECTORY).join(target.triple()).join("release")
 }
 
 fn existing(directory: &Path, file: &str) -> Result<PathBuf> {

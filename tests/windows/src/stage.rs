@@ -58,7 +58,7 @@ impl Stage {
             programs.iter().for_each(|program| stage.add(folder, program));
         }
         if ends != Ends::Neither {
-            PRODUCTS.iter().for_each(|file| stage.add(FOLDERS[0], &built().join(file)));
+            PRODUCTS.iter().for_each(|file| stage.add(FOLDERS[0], &built(file)));
         }
         stage
     }
@@ -126,18 +126,36 @@ impl Stage {
         self.namespace.as_ref().map(Namespace::enter).unwrap_or_default()
     }
 
+    /// A program of this system, outside of Wine, in the stage's network and directory. It has the environment in which Wine
+    /// runs programs of the stage, should it start one.
+    #[must_use]
+    pub fn native(&self, words: &[&str]) -> Launch {
+        let launch = self.launch(words.iter().map(|word| (*word).to_owned()), "native");
+        wine::environment(launch.directory(self.directory()), &self.path("prefix"))
+    }
+
+    /// Where a file lies beside which the DLL lies.
+    #[must_use]
+    pub fn beside_dll(&self, file: &str) -> PathBuf {
+        self.path(FOLDERS[0]).join(file)
+    }
+
     /// A program of one of the folders, started in it.
     fn program(&self, with: bool, words: &[&str]) -> Launch {
         let folder = self.path(FOLDERS[usize::from(!with)]);
         let (program, arguments) = words.split_first().expect("a program");
-        let mut all = self.enter();
-        all.extend([wine::WINE.to_owned(), folder.join(program).to_string_lossy().into_owned()]);
-        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        let all: Vec<OsString> = all.into_iter().map(OsString::from).collect();
+        let wine = [wine::WINE.to_owned(), folder.join(program).to_string_lossy().into_owned()];
+        let words = wine.into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned()));
+        let launch = self.launch(words, if with { "with" } else { "without" });
+        wine::environment(launch.directory(&folder), &self.path("prefix"))
+    }
+
+    /// A command in the stage's network, whose output goes to a file of this kind.
+    fn launch(&self, words: impl Iterator<Item = String>, kind: &str) -> Launch {
+        let all: Vec<OsString> = self.enter().into_iter().chain(words).map(OsString::from).collect();
         let number = self.started.get();
         self.started.set(number + 1);
-        let launch = Launch::new(&all, self.path(&format!("log-{number}.{}.", if with { "with" } else { "without" })));
-        wine::environment(launch.directory(&folder), &self.path("prefix"))
+        Launch::new(&all, self.path(&format!("log-{number}.{kind}.")))
     }
 
     /// Waits until `vmmc.exe status` shows a connection whose data moved over VMMC in both directions; at once if not both ends
@@ -195,7 +213,7 @@ impl Stage {
     pub fn check_loaded(&self) {
         for entry in fs::read_dir(self.directory()).expect("the stage's directory").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.ends_with(".err") {
+            if !name.ends_with(".err") || name.contains(".native.") {
                 continue;
             }
             let log = fs::read(entry.path()).unwrap_or_default();
@@ -233,8 +251,9 @@ fn moved(connection: &Value) -> [bool; 2] {
     ["outgoing", "incoming"].map(|way| connection[way]["vmmc_bytes"].as_u64().unwrap_or(0) > 0)
 }
 
-/// Where the products stand.
-fn built() -> PathBuf {
+/// A file that has been built for Windows.
+#[must_use]
+pub fn built(file: &str) -> PathBuf {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/windows/x86_64-win7-windows-gnu/release");
-    std::env::var_os("VMMC_WINDOWS_BIN").map_or(usual, PathBuf::from)
+    std::env::var_os("VMMC_WINDOWS_BIN").map_or(usual, PathBuf::from).join(file)
 }
