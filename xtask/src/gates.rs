@@ -174,7 +174,9 @@ fn windows_programs() -> Result<Tally> {
     build_release()?;
     windows::build(windows::Target::X86_64)?;
     windows::build_test(windows::Target::X86_64, "vmmc-broker", "both_systems")?;
-    Ok(cargo_test(&["test", "--no-fail-fast", "-p", WINDOWS], &[]))
+    let tally = cargo_test(&["test", "--no-fail-fast", "-p", WINDOWS], &[]);
+    windows::end_leftovers();
+    Ok(tally)
 }
 
 /// Tests of the whole: the release library and command, and test targets chosen by name, one at a time.

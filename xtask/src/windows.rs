@@ -68,6 +68,17 @@ pub(crate) fn build_test(target: Target, package: &str, test: &str) -> Result<()
     Ok(())
 }
 
+/// Ends what a test that was cut short has left running under Wine, and removes its prefix.
+pub(crate) fn end_leftovers() {
+    let stages = fs::read_dir(command::root().join("target/wine/stages")).into_iter().flatten().flatten();
+    for prefix in stages.map(|stage| stage.path().join("prefix")).filter(|prefix| prefix.is_dir()) {
+        let mut server = Command::new("/usr/lib/wine/wineserver64");
+        // One that is not there has nothing left to end.
+        let _ = server.arg("--kill").env("WINEPREFIX", &prefix).stderr(Stdio::null()).status();
+        let _ = fs::remove_dir_all(&prefix);
+    }
+}
+
 /// Debian's cargo, about to build or to test for Windows.
 fn cargo(what: &str, target: Target) -> Command {
     let mut cargo = Command::new("/usr/bin/cargo");

@@ -10,9 +10,8 @@ use std::thread;
 use crate::source::succeed;
 use crate::wine;
 
-/// The compilers of 64-bit programs.
-const C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
-const CPP_COMPILER: &str = "x86_64-w64-mingw32-g++";
+/// The compiler of 64-bit programs.
+const COMPILER: &str = "x86_64-w64-mingw32-gcc";
 
 /// Programs are built one after the other; each takes all processors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -22,7 +21,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub struct Build {
     /// The file that is made: `x.exe` or `x.dll`.
     pub file: &'static str,
-    /// C and C++ sources.
+    /// C sources.
     pub sources: Vec<PathBuf>,
     /// Where headers are looked for.
     pub include: Vec<PathBuf>,
@@ -81,7 +80,7 @@ impl Build {
         let fresh = directory.join("fresh");
         fs::create_dir_all(&fresh).expect("a directory for what is being made");
         let fresh = fresh.join(self.file);
-        let mut link = Command::new(compiler(self.sources.iter().any(|source| is_cpp(source))));
+        let mut link = Command::new(COMPILER);
         link.args(self.file.ends_with(".dll").then_some("-shared")).args(["-static", "-o"]).arg(&fresh).args(&objects);
         succeed(link.args(&self.link).args(self.sockets));
         objects.iter().for_each(|object| fs::remove_file(object).expect("an object of ours"));
@@ -89,7 +88,7 @@ impl Build {
     }
 
     fn compile(&self, source: &Path, object: &Path) {
-        let mut compiler = Command::new(compiler(is_cpp(source)));
+        let mut compiler = Command::new(COMPILER);
         compiler.args(["-O1", "-w", "-c"]).args(self.flags);
         for include in &self.include {
             compiler.arg("-I").arg(include);
@@ -99,12 +98,4 @@ impl Build {
         }
         succeed(compiler.arg(source).arg("-o").arg(object));
     }
-}
-
-fn compiler(cpp: bool) -> &'static str {
-    if cpp { CPP_COMPILER } else { C_COMPILER }
-}
-
-fn is_cpp(source: &Path) -> bool {
-    source.extension().is_some_and(|extension| extension == "cpp")
 }
