@@ -50,6 +50,7 @@ const ARROWS: &[Arrow] = &[
         foreign: None,
     },
     Arrow { from: "vmmc-tests", to: &["vmmc-calls", "vmmc-protocol"], foreign: None },
+    Arrow { from: "vmmc-oracle", to: &["vmmc-tests"], foreign: None },
     Arrow { from: "vmmc-tests-windows", to: &["vmmc-tests"], foreign: None },
     Arrow { from: "xtask", to: &[], foreign: None },
 ];
