@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicBool;
 use std::time::Duration;
 use vmmc_os::{Errno, bell, clock, descriptor, kernel, process, watch::Watch};
 use vmmc_protocol::{
-    Reason,
+    ControlError, Reason,
     client::{Client, Event, start_broker},
     message::Side,
     runtime_dir::RuntimeDir,
@@ -387,7 +387,12 @@ impl Service {
                     }
                 }
                 Ok(Some(Event::LinkClosed { link })) => self.chunks.close(Some(link)),
-                Err(_) => self.lost(),
+                Err(error) => {
+                    if error == ControlError::Version {
+                        refuse_asked(Reason::VERSION);
+                    }
+                    self.lost();
+                }
             }
         }
     }
@@ -472,6 +477,15 @@ fn refused(connection: &'static Connection, reason: Reason) {
     let next = if reason.row().is_final { phase::REFUSED } else { phase::NONE };
     let _ = connection.phase.compare_exchange(phase::ASKED, next, Ordering::Relaxed, Ordering::Relaxed);
     connection.object(reason);
+}
+
+/// No connection that was worth asking for will be paired: an offer may have failed before it was heard why.
+fn refuse_asked(reason: Reason) {
+    each_connection(|connection, _| {
+        if connection.ask_after.load(Ordering::Relaxed) > 0 && !connection.is_paired() {
+            connection.forbid(reason);
+        }
+    });
 }
 
 fn each_connection(mut visit: impl FnMut(&'static Connection, i32)) {

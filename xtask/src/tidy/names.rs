@@ -70,6 +70,8 @@ const BANNED: &[(&str, &str)] = &[
     ("todo!", "finish it, or return an error"),
     ("unimplemented!", "finish it, or return an error"),
     ("unreachable!", "let the types say so, or return an error"),
+    ("SystemTime", "that clock jumps when somebody sets it; use vmmc_os::clock"),
+    ("CLOCK_REALTIME", "that clock jumps when somebody sets it; use vmmc_os::clock"),
     ("std::sync::atomic", "atomics come through vmmc_sync, so that loom can check them"),
 ];
 

@@ -5,6 +5,7 @@ mod support;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use std::os::unix::fs::FileExt;
 use support::*;
+use vmmc_broker::{Broker, Policy};
 use vmmc_os::channel::{Access, Attached, Channel, Received};
 use vmmc_protocol::message::{Reply, Request, SIZE, Side};
 use vmmc_protocol::{Client, ControlError, Event, Reason, slot};
@@ -155,8 +156,7 @@ fn a_restarted_broker_pairs_anew_and_what_was_paired_stays() {
 fn there_is_one_broker_and_a_dead_ones_socket_is_replaced() {
     let dir = Dir::new("one");
     let broker = Running::start(&dir);
-    let second =
-        vmmc_broker::Broker::bind(&dir.0, Access::Owner, vmmc_broker::Policy::default()).map(drop).unwrap_err();
+    let second = Broker::bind(&dir.0, Access::Owner, Policy::default()).map(drop).unwrap_err();
     assert_eq!(second.kind(), std::io::ErrorKind::AddrInUse);
     assert!(Client::ping(&dir.runtime(), 1000).is_ok(), "the attempt does not disturb the first");
     drop(broker);
@@ -238,4 +238,23 @@ fn libraries_of_different_versions_are_not_paired() {
     old.offer(1, &near);
     assert_eq!(old.refused(), (1, Reason::VERSION));
     assert_eq!(new.refused(), (2, Reason::VERSION));
+}
+
+#[test]
+fn what_the_broker_said_before_it_hung_up_is_heard() {
+    let dir = Dir::new("last-words");
+    let mut broker = Broker::bind(&dir.0, Access::Owner, Policy::default()).unwrap();
+    let stranger = raw(&dir);
+    broker.turn(None).unwrap();
+    let mut bytes = Request::Ping.encode();
+    bytes[0] += 1;
+    // Of another version, and more behind it that the broker does not read any more.
+    for _ in 0..3 {
+        stranger.send(&bytes, Attached::Nothing).unwrap();
+    }
+    broker.turn(None).unwrap();
+    assert!(
+        matches!(stranger.receive::<SIZE>().unwrap(), Received::Message(bytes, _) if Reply::decode(&bytes) == Ok(Reply::Welcome))
+    );
+    assert!(matches!(stranger.receive::<SIZE>().unwrap(), Received::End));
 }

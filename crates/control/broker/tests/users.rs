@@ -4,6 +4,7 @@ mod support;
 
 use rustix::io::Errno;
 use support::*;
+use vmmc_broker::Policy;
 use vmmc_protocol::{Client, ControlError, Reason};
 
 const ALICE: u32 = 61_001;
@@ -130,4 +131,19 @@ fn nobody_is_believed_who_listens_in_another_user_s_directory() {
         Client::connect(&place).map(drop)
     });
     assert_eq!(of_alice, Err(ControlError::Untrusted));
+}
+
+#[test]
+fn a_policy_that_others_can_write_is_none() {
+    let dir = Dir::new("policy");
+    std::fs::create_dir(&dir.0).unwrap();
+    let path = dir.0.join("policy.toml");
+    std::fs::write(&path, "").unwrap();
+    for (owner, mode, is_fine) in [(0, 0o644, true), (0, 0o664, false), (0, 0o646, false), (ALICE, 0o644, false)] {
+        std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        assert_eq!(Policy::read(&path).is_ok(), is_fine, "{owner} {mode:o}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(Policy::read(&path).unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }

@@ -7,7 +7,7 @@
 use crate::Reason;
 
 /// Version of the messages. It stands in each; `Hello` and `Welcome` keep their shape in every version.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = if cfg!(vmmc_next = "protocol") { 2 } else { 1 };
 /// Bytes of every message.
 pub const SIZE: usize = 96;
 /// A message as it travels.

@@ -5,7 +5,9 @@
 //! so that what it can ever occupy stays bounded. What stands *inside* a slot is the stream's (ARCHITECTURE.md).
 
 /// Version of the words inside a slot. Two ends of different versions are never paired.
-pub const LAYOUT: u32 = 3;
+///
+/// Tests build libraries of the next version (`--cfg vmmc_next`), to see this one get along with them.
+pub const LAYOUT: u32 = if cfg!(vmmc_next = "layout") { 4 } else { 3 };
 /// Bytes of control words before the ring.
 pub const WORDS: usize = 0x1000;
 /// Bytes of the stash behind the ring and the return area.

@@ -144,9 +144,9 @@ impl Channel {
             // One byte more than a message, so that a longer one shows.
             let mut places = [IoSliceMut::new(&mut buffer), IoSliceMut::new(&mut beyond)];
             match rustix::net::recvmsg(self.fd(), &mut places, &mut control, flags) {
-                Err(Errno::INTR) => {}
+                // The other end has gone with something of ours unread: what it had said before still comes, and then the end.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
                 Err(Errno::AGAIN) => return Ok(Received::Nothing),
-                Err(Errno::CONNRESET) => return Ok(Received::End),
                 Err(error) => return Err(error.into()),
                 Ok(answer) => break answer,
             }

@@ -127,11 +127,11 @@ pub fn user() -> u32 {
     unsafe { call!(SYS_geteuid) }.map_or(0, |uid| uid as u32)
 }
 
-/// Whether nobody but this user and root can have written the file.
+/// Whether nobody but this user and root can write the file at `path`.
 #[must_use]
-pub fn may_trust(file: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    (file.uid() == 0 || file.uid() == user()) && file.mode() & 0o022 == 0
+pub fn may_trust(path: &std::path::Path) -> bool {
+    let found = rustix::fs::stat(path);
+    found.is_ok_and(|found| (found.st_uid == 0 || found.st_uid == user()) && found.st_mode & 0o022 == 0)
 }
 
 /// Whether this number may stand for users who have none in this user namespace (the kernel shows them all as one,

@@ -160,8 +160,8 @@ pub fn user() -> u32 {
     }
 }
 
-/// Whether nobody but this user and root can have written the file: the permissions of Windows are not looked at.
+/// Whether nobody but this user can write the file at `path`: it is not known, Windows' permissions are not looked at.
 #[must_use]
-pub fn may_trust(_file: &std::fs::Metadata) -> bool {
+pub fn may_trust(_path: &std::path::Path) -> bool {
     false
 }

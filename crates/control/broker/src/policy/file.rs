@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path) -> io::Result<Policy> {
     if !metadata.is_file() || metadata.len() > BYTES_MAX {
         return Err(wrong(format!("it is no file of at most {BYTES_MAX} bytes")));
     }
-    if !vmmc_os::process::may_trust(&metadata) {
+    if !vmmc_os::process::may_trust(path) {
         return Err(wrong("others than this user and root can write it".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(about)?;

@@ -105,17 +105,3 @@ fn names_are_users_of_this_system() {
     let text = "[[allow]]\nserver = { users = [\"root\"] }\nclient = { users = [1000] }";
     assert!(allows(text, end(Some(0), 80), end(Some(ALICE), 4000)));
 }
-
-#[cfg(unix)]
-#[test]
-fn a_file_that_others_can_write_is_none() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = std::env::temp_dir().join(format!("vmmc-policy-{}.toml", std::process::id()));
-    std::fs::write(&path, "").unwrap();
-    for (mode, is_fine) in [(0o644, true), (0o664, false), (0o646, false)] {
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(Policy::read(&path).is_ok(), is_fine, "{mode:o}");
-    }
-    std::fs::remove_file(&path).unwrap();
-    assert_eq!(Policy::read(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
-}
