@@ -64,16 +64,6 @@ impl Own {
     }
 }
 
-/// The command that starts `program` with `args`, under `vmmc run` if it is to be enabled.
-pub(crate) fn command(enabled: Enabled, program: &str, args: &[&str]) -> Result<Command> {
-    if enabled == Enabled::No {
-        let mut command = Command::new(program);
-        command.args(args);
-        return Ok(command);
-    }
-    Ok(Own::here()?.command(&[enabled.words(), &[program], args].concat()))
-}
-
 /// The command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args()).map(|word| {
@@ -101,7 +91,7 @@ pub(crate) struct Worker {
 
 impl Enabled {
     /// How `vmmc run` is told.
-    fn words(self) -> &'static [&'static str] {
+    pub(crate) fn words(self) -> &'static [&'static str] {
         match self {
             Self::No => &[],
             Self::Yes => &["run", "--"],

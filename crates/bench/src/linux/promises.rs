@@ -2,7 +2,8 @@
 
 use crate::model::{Road, Test};
 use crate::plan::{LARGE, LARGE_UNDER_WINE, MESSAGE, SMALL};
-use crate::report::{Cost, Face, Limit, Promises, Ratio, ratio};
+use crate::report::targets::{Cost, Limit};
+use crate::report::{Face, Promises, Ratio, ratio};
 
 /// For programs of Linux, and for those that Wine runs.
 pub(crate) const PROMISES: &[Promises] = &[

@@ -5,10 +5,10 @@ mod paper;
 mod plot;
 pub(crate) mod show;
 mod table;
-mod targets;
+pub(crate) mod targets;
 
 pub(crate) use json::json;
 pub(crate) use paper::Face;
 pub(crate) use plot::plot;
 pub(crate) use table::text;
-pub(crate) use targets::{Cost, Limit, Promises, Ratio, Target, ratio, targets};
+pub(crate) use targets::{Promises, Ratio, Target, ratio, targets};

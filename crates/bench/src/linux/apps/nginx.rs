@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::enabled;
 use super::server::{Directory, Output, Server, free_port, installed, output};
+use super::{command, enabled};
 use crate::model::{Road, Sample};
 use crate::plan::Plan;
-use crate::process::{command, shown};
+use crate::process::shown;
 
 const LIMIT: Duration = Duration::from_secs(90);
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::enabled;
 use super::server::{Directory, Output, Server, free_port, installed, output};
+use super::{command, enabled};
 use crate::model::{Road, Sample};
 use crate::plan::Plan;
-use crate::process::{command, shown};
+use crate::process::shown;
 
 /// Requests of each kind for each second of measuring.
 const REQUESTS_PER_SECOND: f64 = 100_000.0;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::{Enabled, command, shown};
+use super::command;
+use crate::process::{Enabled, shown};
 use crate::status::Roads;
 use crate::system::accelerated::{library_loaded, roads};
 
