@@ -8,7 +8,7 @@
  *   children server PORT CONNECTIONS    echoes, one connection after the other
  *   children client PORT FILE           exchanges messages until the file is there (or a minute has passed), prints "ok"
  *   children parent PORT ROUNDS         exchanges messages, starts an heir of its connection, and goes on when that has ended
- *   children heir SOCKET ROUNDS         exchanges messages
+ *   children heir HANDLE ROUNDS         exchanges messages
  */
 #include <winsock.h>
 #include <process.h>
@@ -88,6 +88,17 @@ static void exchange(SOCKET s)
     if (memcmp(in, out, 8)) fail("other bytes came back");
 }
 
+/* The same for a handle that came from elsewhere: Wine's WinSock does not know such a one, but it is a file. */
+static void exchange_by_file(HANDLE s)
+{
+    char out[8] = "message", in[8];
+    DWORD got, n;
+    if (!WriteFile(s, out, 8, &n, NULL) || n != 8) fail("WriteFile");
+    for (got = 0; got < 8; got += n)
+        if (!ReadFile(s, in + got, 8 - got, &n, NULL) || !n) fail("ReadFile");
+    if (memcmp(in, out, 8)) fail("other bytes came back");
+}
+
 static void ask(struct sockaddr_in *address, const char *file)
 {
     SOCKET s = socket(AF_INET, SOCK_STREAM, 0);
@@ -126,7 +137,7 @@ int main(int argc, char **argv)
     if (WSAStartup(MAKEWORD(1, 1), &data)) return 3;
     if (!strcmp(argv[1], "heir")) {
         int left = atoi(argv[3]);
-        while (left-- > 0) exchange((SOCKET)atoi(argv[2]));
+        while (left-- > 0) exchange_by_file((HANDLE)(SOCKET)atoi(argv[2]));
         puts("the heir is content");
         return 0;
     }

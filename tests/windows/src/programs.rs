@@ -64,6 +64,14 @@ pub fn app(file: &'static str) -> Linked {
     Build { file, sources: vec![source], link, sockets: WSOCK32_FIRST, ..Build::default() }.make()
 }
 
+/// Another of them as a DLL that is loaded while its program runs; what would be `main` is its `program`.
+#[must_use]
+pub fn app_as_library(file: &'static str) -> Linked {
+    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/apps")).join(file).with_extension("c");
+    let (flags, link) = (&["-Dmain=program"], owned(&["-luser32", "-ladvapi32"]));
+    Build { file, sources: vec![source], flags, link, sockets: WSOCK32_FIRST, ..Build::default() }.make()
+}
+
 /// NetPIPE's `NPtcp`, a measure of round trips: WinSock 1.1 and nothing else.
 #[must_use]
 pub fn netpipe() -> Linked {

@@ -51,7 +51,7 @@ const ARROWS: &[Arrow] = &[
     },
     Arrow { from: "vmmc-tests", to: &["vmmc-calls", "vmmc-protocol"], foreign: None },
     Arrow { from: "vmmc-oracle", to: &["vmmc-tests"], foreign: None },
-    Arrow { from: "vmmc-tests-windows", to: &["vmmc-tests"], foreign: None },
+    Arrow { from: "vmmc-tests-windows", to: &["vmmc-stubgen", "vmmc-tests"], foreign: None },
     Arrow { from: "xtask", to: &[], foreign: None },
 ];
 

@@ -45,6 +45,17 @@ real! {
     Extensions fn WSARecvEx(socket: SOCKET, buf: *mut u8, len: i32, flags: *mut i32) -> i32 = SOCKET_ERROR;
 }
 
+/// Wine has this one in its wsock32.dll alone; Windows' forwards it to where programs may have it from as well.
+mod first {
+    use crate::answer::SOCKET_ERROR;
+    use crate::real::real;
+    use windows_sys::Win32::Networking::WinSock::SOCKET;
+
+    real! {
+        WinSock1 fn WSARecvEx(socket: SOCKET, buf: *mut u8, len: i32, flags: *mut i32) -> i32 = SOCKET_ERROR;
+    }
+}
+
 /// Flags of a send that mean nothing to a connection on this host.
 const SEND_FLAGS: i32 = MSG_DONTROUTE;
 /// Flags of a receive that the socket room knows, or that ask for what it does anyhow.
@@ -165,7 +176,7 @@ pub(crate) unsafe extern "system" fn WSARecvEx(socket: SOCKET, buf: *mut u8, len
         return result;
     }
     // SAFETY: the program's arguments.
-    unsafe { real::WSARecvEx(socket, buf, len, flags) }
+    unsafe { first::real::WSARecvEx(socket, buf, len, flags) }
 }
 
 /// Whether a call on `socket` is over when it returns. If it may end later, the stream moves back here.

@@ -1,11 +1,13 @@
 //! Functions that programs ask a provider for (`SIO_GET_EXTENSION_FUNCTION_POINTER`) or take from mswsock, and files' calls on
-//! sockets: all of them carry data in ways that are the kernel's. The stream moves back before them.
+//! sockets, to which belong completion ports: all of them carry data in ways that are the kernel's, or end later, which the
+//! kernel tells. The stream moves back before them.
 //!
 //! `AcceptEx` and `ConnectEx` are left alone: what they connect is never seen to be connected, and stays on the kernel road.
 
 use crate::lifecycle::move_back;
 use crate::real::{Symbol, real};
 use core::ffi::c_void;
+use core::ptr::null_mut;
 use vmmc_protocol::Reason;
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::{
@@ -49,6 +51,15 @@ preceded! {
     Kernel fn WriteFileEx(
         file: HANDLE, buf: *const c_void, len: u32, overlapped: *mut c_void, completion: *const c_void,
     ) -> i32 = 0;
+    Kernel fn _lread(file: i32, buf: *mut c_void, len: u32) -> u32 = u32::MAX;
+    Kernel fn _lwrite(file: i32, buf: *const c_void, len: u32) -> u32 = u32::MAX;
+    Kernel fn _hread(file: i32, buf: *mut c_void, len: i32) -> i32 = -1;
+    Kernel fn _hwrite(file: i32, buf: *const c_void, len: i32) -> i32 = -1;
+    Kernel fn CreateIoCompletionPort(file: HANDLE, port: HANDLE, key: usize, threads: u32) -> HANDLE = null_mut();
+    Kernel fn BindIoCompletionCallback(file: HANDLE, completion: *const c_void, flags: u32) -> i32 = 0;
+    Kernel fn CreateThreadpoolIo(
+        file: HANDLE, completion: *const c_void, context: *mut c_void, pool: *const c_void,
+    ) -> *mut c_void = null_mut();
 }
 
 /// A socket is a handle.
@@ -65,6 +76,13 @@ impl AsSocket for SOCKET {
 impl AsSocket for HANDLE {
     fn socket(self) -> SOCKET {
         self.addr()
+    }
+}
+
+/// `HFILE`: a handle's low bits.
+impl AsSocket for i32 {
+    fn socket(self) -> SOCKET {
+        self.cast_unsigned() as usize
     }
 }
 

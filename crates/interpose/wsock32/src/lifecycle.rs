@@ -12,7 +12,8 @@ use vmmc_socket::lifecycle::is_tracked;
 use vmmc_socket::options::is_nonblocking;
 use windows_sys::Win32::Foundation::{DUPLICATE_CLOSE_SOURCE, HANDLE};
 use windows_sys::Win32::Networking::WinSock::{
-    INVALID_SOCKET, SO_OPENTYPE, SOCKADDR, SOCKET, SOL_SOCKET, WSA_FLAG_OVERLAPPED, WSABUF,
+    INVALID_SOCKET, SD_RECEIVE, SD_SEND, SO_OPENTYPE, SOCKADDR, SOCKET, SOL_SOCKET, WSA_FLAG_OVERLAPPED,
+    WSA_FLAG_REGISTERED_IO, WSABUF,
 };
 
 real! {
@@ -36,19 +37,18 @@ real! {
     WinSock2 fn closesocket(socket: SOCKET) -> i32 = SOCKET_ERROR;
     WinSock2 fn shutdown(socket: SOCKET, how: i32) -> i32 = SOCKET_ERROR;
     WinSock2 fn WSASendDisconnect(socket: SOCKET, data: *const WSABUF) -> i32 = SOCKET_ERROR;
+    WinSock2 fn WSARecvDisconnect(socket: SOCKET, data: *mut WSABUF) -> i32 = SOCKET_ERROR;
     WinSock2 fn WSADuplicateSocketA(socket: SOCKET, process: u32, info: *mut c_void) -> i32 = SOCKET_ERROR;
     WinSock2 fn WSADuplicateSocketW(socket: SOCKET, process: u32, info: *mut c_void) -> i32 = SOCKET_ERROR;
     Kernel fn CloseHandle(handle: HANDLE) -> i32 = 0;
     Kernel fn DuplicateHandle(
         from: HANDLE, handle: HANDLE, to: HANDLE, new: *mut HANDLE, access: u32, inherit: i32, options: u32,
     ) -> i32 = 0;
-    Kernel fn CreateIoCompletionPort(handle: HANDLE, port: HANDLE, key: usize, threads: u32) -> HANDLE = core::ptr::null_mut();
+    Kernel fn _lclose(file: i32) -> i32 = SOCKET_ERROR;
 }
 
 /// What `GetCurrentProcess` returns.
 const CURRENT_PROCESS: HANDLE = core::ptr::without_provenance_mut(usize::MAX);
-/// `how` of a shutdown of the sending side.
-const SD_SEND: i32 = windows_sys::Win32::Networking::WinSock::SD_SEND;
 
 /// Moves `socket` to the kernel road for good, if it is a connection, or will be one.
 #[inline]
@@ -87,6 +87,11 @@ pub(crate) unsafe extern "system" fn socket(family: i32, kind: i32, protocol: i3
     opened(socket, family, kind, protocol, makes_overlapped())
 }
 
+/// One with a description may be another process's; what is registered is sent and received by calls that nobody sees.
+fn is_ordinary(flags: u32, info: *const c_void) -> bool {
+    flags & (WSA_FLAG_OVERLAPPED | WSA_FLAG_REGISTERED_IO) == WSA_FLAG_OVERLAPPED && info.is_null()
+}
+
 pub(crate) unsafe extern "system" fn WSASocketA(
     family: i32,
     kind: i32,
@@ -97,8 +102,7 @@ pub(crate) unsafe extern "system" fn WSASocketA(
 ) -> SOCKET {
     // SAFETY: the program's arguments.
     let socket = unsafe { real::WSASocketA(family, kind, protocol, info, group, flags) };
-    // One with a description may be another process's.
-    opened(socket, family, kind, protocol, flags & WSA_FLAG_OVERLAPPED != 0 && info.is_null())
+    opened(socket, family, kind, protocol, is_ordinary(flags, info))
 }
 
 pub(crate) unsafe extern "system" fn WSASocketW(
@@ -111,7 +115,7 @@ pub(crate) unsafe extern "system" fn WSASocketW(
 ) -> SOCKET {
     // SAFETY: the program's arguments.
     let socket = unsafe { real::WSASocketW(family, kind, protocol, info, group, flags) };
-    opened(socket, family, kind, protocol, flags & WSA_FLAG_OVERLAPPED != 0 && info.is_null())
+    opened(socket, family, kind, protocol, is_ordinary(flags, info))
 }
 
 /// Tells how a connect ended.
@@ -192,14 +196,22 @@ pub(crate) unsafe extern "system" fn closesocket(socket: SOCKET) -> i32 {
     unsafe { real::closesocket(socket) }
 }
 
-/// Programs close sockets by this as well. The library's own handles are not theirs.
+/// Before a handle is closed that may be a socket; whether that is done already. The library's own handles are not the program's.
+fn closing_handle(handle: SOCKET) -> bool {
+    let is_ours = is_tracked(number(handle)) || room::is_internal(number(handle));
+    is_ours && closing(handle).is_some()
+}
+
+/// Programs close sockets by this as well.
 pub(crate) unsafe extern "system" fn CloseHandle(handle: HANDLE) -> i32 {
-    let is_ours = is_tracked(number(handle.addr())) || room::is_internal(number(handle.addr()));
-    if is_ours && closing(handle.addr()).is_some() {
-        return 0;
-    }
     // SAFETY: no memory is involved.
-    unsafe { real::CloseHandle(handle) }
+    if closing_handle(handle.addr()) { 1 } else { unsafe { real::CloseHandle(handle) } }
+}
+
+/// The same under the name that it had on 16-bit Windows.
+pub(crate) unsafe extern "system" fn _lclose(file: i32) -> i32 {
+    // SAFETY: no memory is involved.
+    if closing_handle(file.cast_unsigned() as usize) { 0 } else { unsafe { real::_lclose(file) } }
 }
 
 pub(crate) unsafe extern "system" fn shutdown(socket: SOCKET, how: i32) -> i32 {
@@ -220,6 +232,18 @@ pub(crate) unsafe extern "system" fn WSASendDisconnect(socket: SOCKET, data: *co
     move_back(socket, Reason::KERNEL_FEATURE);
     // SAFETY: the program's arguments.
     unsafe { real::WSASendDisconnect(socket, data) }
+}
+
+/// As above, for the other side.
+pub(crate) unsafe extern "system" fn WSARecvDisconnect(socket: SOCKET, data: *mut WSABUF) -> i32 {
+    if data.is_null()
+        && let Some(result) = asked(|| vmmc_socket::options::shutdown(number(socket), SD_RECEIVE))
+    {
+        return result;
+    }
+    move_back(socket, Reason::KERNEL_FEATURE);
+    // SAFETY: the program's arguments.
+    unsafe { real::WSARecvDisconnect(socket, data) }
 }
 
 pub(crate) unsafe extern "system" fn WSADuplicateSocketA(socket: SOCKET, process: u32, info: *mut c_void) -> i32 {
@@ -252,16 +276,4 @@ pub(crate) unsafe extern "system" fn DuplicateHandle(
         told(|| room::made(number(handle.addr())));
     }
     result
-}
-
-/// What ends at a port ends later, and the kernel tells.
-pub(crate) unsafe extern "system" fn CreateIoCompletionPort(
-    handle: HANDLE,
-    port: HANDLE,
-    key: usize,
-    threads: u32,
-) -> HANDLE {
-    move_back(handle.addr(), Reason::KERNEL_FEATURE);
-    // SAFETY: the program's arguments.
-    unsafe { real::CreateIoCompletionPort(handle, port, key, threads) }
 }

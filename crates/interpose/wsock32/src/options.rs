@@ -3,12 +3,15 @@
 use crate::answer::{SOCKET_ERROR, asked, fail, told};
 use crate::arguments::{bytes, bytes_mut, number, value};
 use crate::data::Completion;
+use crate::lifecycle::move_back;
 use crate::real::real;
 use core::ffi::c_void;
+use vmmc_protocol::Reason;
 use vmmc_socket::lifecycle::is_tracked;
 use vmmc_socket::options as room;
 use windows_sys::Win32::Networking::WinSock::{
-    FIONBIO, FIONREAD, SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKET, WSAEFAULT,
+    FIONBIO, FIONREAD, SIO_BASE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT,
+    SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKET, WSAEFAULT,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
@@ -21,6 +24,9 @@ real! {
         returned: *mut u32, overlapped: *mut OVERLAPPED, completion: Completion,
     ) -> i32 = SOCKET_ERROR;
 }
+
+/// Who asks for the handle beneath a socket waits on it by calls of the kernel's that nobody sees.
+const POLLED_PAST_US: [u32; 4] = [SIO_BASE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT];
 
 /// The two functions as WinSock 1 has them: some of its option numbers mean others in WinSock 2, and only the system's own
 /// wsock32.dll knows which. Those that the socket room knows are the same in both.
@@ -43,10 +49,7 @@ pub(crate) mod first {
         len: *mut i32,
     ) -> i32 {
         // SAFETY: the program's arguments.
-        unsafe {
-            answered(socket, level, name, value, len)
-                .unwrap_or_else(|| real::getsockopt(socket, level, name, value, len))
-        }
+        unsafe { answered(socket, level, name, value, len, || real::getsockopt(socket, level, name, value, len)) }
     }
 
     pub(crate) unsafe extern "system" fn setsockopt(
@@ -71,9 +74,7 @@ pub(crate) unsafe extern "system" fn getsockopt(
     len: *mut i32,
 ) -> i32 {
     // SAFETY: the program's arguments.
-    unsafe {
-        answered(socket, level, name, value, len).unwrap_or_else(|| real::getsockopt(socket, level, name, value, len))
-    }
+    unsafe { answered(socket, level, name, value, len, || real::getsockopt(socket, level, name, value, len)) }
 }
 
 pub(crate) unsafe extern "system" fn setsockopt(
@@ -89,18 +90,26 @@ pub(crate) unsafe extern "system" fn setsockopt(
     }
 }
 
-/// The socket room's answer to a question about an option; `None` if it has none.
-unsafe fn answered(socket: SOCKET, level: i32, name: i32, value: *mut u8, len: *mut i32) -> Option<i32> {
-    if !is_tracked(number(socket)) {
-        return None;
+/// The system's answer to a question about an option, and in it the socket room's where that has one: it knows the value, and
+/// the system how long one is.
+unsafe fn answered(
+    socket: SOCKET,
+    level: i32,
+    name: i32,
+    value: *mut u8,
+    len: *const i32,
+    system: impl FnOnce() -> i32,
+) -> i32 {
+    let mut ours = [0; size_of::<i32>()];
+    let is_known = is_tracked(number(socket))
+        && asked(|| room::getsockopt(number(socket), level, name, &mut ours)).is_some_and(|len| len > 0);
+    let result = system();
+    if is_known && result == 0 {
+        // SAFETY: the system has just written so many bytes there, and their number.
+        let place = unsafe { len.as_ref().and_then(|len| bytes_mut(value, *len)) };
+        place.into_iter().flatten().zip(ours).for_each(|(to, from)| *to = from);
     }
-    // SAFETY: null or the program's.
-    let length = unsafe { len.as_mut() }?;
-    // SAFETY: the program's arguments.
-    let place = unsafe { bytes_mut(value, *length) }?;
-    let result = asked(|| room::getsockopt(number(socket), level, name, place))?;
-    *length = result;
-    Some(result.min(0))
+    result
 }
 
 /// What became of an option that the socket room keeps; `None` if the system is to have it.
@@ -164,6 +173,9 @@ pub(crate) unsafe extern "system" fn WSAIoctl(
     {
         *returned = WORD;
         return result;
+    }
+    if POLLED_PAST_US.contains(&code) {
+        move_back(socket, Reason::KERNEL_FEATURE);
     }
     // SAFETY: the program's arguments.
     let result =

@@ -134,6 +134,7 @@ macro_rules! real {
     ($($library:ident fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $result:ty = $failure:expr;)*) => {
         /// The system's functions of the names that this module defines.
         #[allow(clippy::too_many_arguments, clippy::unused_unit, reason = "the prototypes are the system's")]
+        #[allow(dead_code, reason = "some are wanted for their addresses alone")]
         pub(crate) mod real {
             use super::*;
             pub(crate) mod symbol {

@@ -40,13 +40,16 @@ static REDIRECTIONS: &[Redirection] = redirections! {
     data { send, recv, sendto, recvfrom, WSASend, WSARecv, WSASendTo, WSARecvFrom, WSARecvEx }
     lifecycle {
         socket, WSASocketA, WSASocketW, connect, WSAConnect, listen, accept, WSAAccept, closesocket, shutdown,
-        WSASendDisconnect, WSADuplicateSocketA, WSADuplicateSocketW, CloseHandle, DuplicateHandle, CreateIoCompletionPort,
+        WSASendDisconnect, WSARecvDisconnect, WSADuplicateSocketA, WSADuplicateSocketW, CloseHandle, _lclose, DuplicateHandle,
     }
     options { getsockopt, setsockopt, ioctlsocket, WSAIoctl }
     first { getsockopt, setsockopt }
     wait { select, WSAPoll }
     notices { WSAAsyncSelect, WSAEventSelect, WSAEnumNetworkEvents }
-    extensions { TransmitFile, WSASendMsg, ReadFile, ReadFileEx, WriteFile, WriteFileEx }
+    extensions {
+        TransmitFile, WSASendMsg, ReadFile, ReadFileEx, WriteFile, WriteFileEx, _lread, _lwrite, _hread, _hwrite,
+        CreateIoCompletionPort, BindIoCompletionCallback, CreateThreadpoolIo,
+    }
     process { WSAStartup, WSACleanup, ExitProcess }
     children { CreateProcessA, CreateProcessW, CreateProcessAsUserA, CreateProcessAsUserW }
     redirect { GetProcAddress, LoadLibraryA, LoadLibraryW, LoadLibraryExA, LoadLibraryExW }
