@@ -2,11 +2,24 @@
 //! gone and no connection here has been using the link for a while.
 use crate::{pairing, table};
 use vmmc_os::kernel;
+use vmmc_protocol::client::NewSegment;
 use vmmc_shm::Segment;
 
 /// So many sweeps in a row must find a closed link unused. A thread may have looked a connection up just before it was
 /// closed; sweeps are a second apart and this process runs in between, so by then it has found out.
 const SWEEPS_UNUSED: u32 = 5;
+
+/// Maps a chunk's memory, what is exported and what is imported, or nothing.
+pub(crate) fn map(new: &NewSegment) -> Option<(Segment, Segment)> {
+    match (Segment::map(new.export.number()), Segment::map(new.import.number())) {
+        (Ok(export), Ok(import)) => Some((export, import)),
+        (one, other) => {
+            // SAFETY: just mapped, and nobody has a window of it.
+            [one, other].into_iter().flatten().for_each(|alone| unsafe { alone.unmap() });
+            None
+        }
+    }
+}
 
 /// One chunk of a link.
 pub(crate) struct Chunk {

@@ -447,17 +447,13 @@ impl Service {
     }
 
     fn map(&mut self, link: u64, second: bool, chunk: u32, new: vmmc_protocol::client::NewSegment) {
-        let (Ok(export), Ok(import)) =
-            (vmmc_shm::Segment::map(new.export.number()), vmmc_shm::Segment::map(new.import.number()))
-        else {
-            return;
-        };
+        let Some(memory) = crate::chunks::map(&new) else { return };
         let bells = self.chunks.bells(link, second).unwrap_or_else(|| {
             let own_bell = own(new.own_bell.into_raw());
             self.watch.peer(own_bell);
             (own_bell, own(new.peer_bell.into_raw()))
         });
-        self.chunks.add(link, second, chunk, (export, import), bells);
+        self.chunks.add(link, second, chunk, memory, bells);
     }
 }
 

@@ -6,6 +6,7 @@ use super::kernel::{Result, call, close, syscall6};
 use crate::Errno;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io::Write as _;
 
 /// The size of a page, in bytes.
@@ -13,6 +14,12 @@ pub const PAGE: usize = 4096;
 
 /// A mapping of which most is never touched may be this long: a page costs nothing until it is touched.
 pub const SPARSE_BYTES_MAX: usize = 1 << 30;
+
+/// Where a process may have little address space (`RLIMIT_AS`), no more than this part of it is ours.
+const ADDRESS_SPACE_SHARE: u64 = 4;
+
+/// Bytes that this process has mapped here.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// The seals that every memory file of ours carries: its length is fixed for good, and so is the set of its seals.
 const SEALS: i32 = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
@@ -98,31 +105,41 @@ pub fn reopen_read_only(fd: i32) -> Result<i32> {
 /// No memory is reserved; a page costs memory once it is touched. Inherited by fork, undone by exec.
 ///
 /// # Errors
-/// The kernel's: `EACCES` if `writable` and the descriptor is not, `ENOMEM`, `EINVAL` for no bytes.
+/// The kernel's: `EACCES` if `writable` and the descriptor is not, `ENOMEM` (also where the program would miss the address
+/// space), `EINVAL` for no bytes.
 pub fn map_shared(fd: i32, len: usize, writable: bool) -> Result<usize> {
     let protection = if writable { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
-    // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
-    unsafe { call!(SYS_mmap, 0, len, protection, libc::MAP_SHARED | libc::MAP_NORESERVE, fd, 0) }
+    map(len, protection, libc::MAP_SHARED, fd)
 }
 
 /// Maps `len` zero bytes that this process shares with the children it forks, and with nobody else.
 ///
 /// # Errors
-/// The kernel's: `ENOMEM`, `EINVAL` for no bytes.
+/// As [`map_shared`].
 pub fn map_family(len: usize) -> Result<usize> {
-    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
-    unsafe { call!(SYS_mmap, 0, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1i32, 0) }
+    map(len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1)
 }
 
 /// Maps `len` zero bytes of this process's own, sparse; a forked child gets a copy.
 ///
 /// # Errors
-/// The kernel's: `ENOMEM`, `EINVAL` for no bytes.
+/// As [`map_shared`].
 pub fn map_private(len: usize) -> Result<usize> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
-    unsafe { call!(SYS_mmap, 0, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1i32, 0) }
+    map(len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+}
+
+fn map(len: usize, protection: i32, flags: i32, fd: i32) -> Result<usize> {
+    let mapped = MAPPED.fetch_add(len, Ordering::Relaxed).saturating_add(len);
+    let outcome = if mapped as u64 > super::process::address_space_limit() / ADDRESS_SPACE_SHARE {
+        Err(Errno(libc::ENOMEM))
+    } else {
+        // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
+        unsafe { call!(SYS_mmap, 0, len, protection, flags | libc::MAP_NORESERVE, fd, 0) }
+    };
+    if outcome.is_err() {
+        MAPPED.fetch_sub(len, Ordering::Relaxed);
+    }
+    outcome
 }
 
 /// Takes a mapping away.
@@ -134,7 +151,9 @@ pub fn map_private(len: usize) -> Result<usize> {
 /// The kernel's: `EINVAL`.
 pub unsafe fn unmap(address: usize, len: usize) -> Result<()> {
     // SAFETY: the caller's promise.
-    unsafe { call!(SYS_munmap, address, len) }.map(drop)
+    unsafe { call!(SYS_munmap, address, len) }?;
+    MAPPED.fetch_sub(len, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Gives the pages of `[address, address + len)` back to the system, for everybody who shares them: they read as zeroes
@@ -187,6 +206,26 @@ mod tests {
                 libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
                 let refused = create_sealed(c"test", 2 * PAGE) == Err(Errno(libc::EFBIG));
                 libc::_exit(i32::from(!(refused && create_sealed(c"test", PAGE).is_ok())));
+            }
+            let mut status = 0;
+            libc::waitpid(child, &raw mut status, 0);
+            status
+        };
+        assert_eq!(status, 0);
+    }
+
+    #[test]
+    fn of_little_address_space_only_a_part_is_taken() {
+        let limit = libc::rlimit { rlim_cur: 1 << 30, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: as above.
+        let status = unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::setrlimit(libc::RLIMIT_AS, &raw const limit);
+                let part = map_private(200 << 20);
+                let refused = map_private(100 << 20) == Err(Errno(libc::ENOMEM));
+                let again = part.and_then(|address| unmap(address, 200 << 20)).and_then(|()| map_private(250 << 20));
+                libc::_exit(i32::from(!(refused && again.is_ok())));
             }
             let mut status = 0;
             libc::waitpid(child, &raw mut status, 0);

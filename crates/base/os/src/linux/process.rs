@@ -76,6 +76,12 @@ pub fn file_size_limit() -> u64 {
     limit_of(libc::RLIMIT_FSIZE).0
 }
 
+/// The most bytes of address space that this process may have.
+#[must_use]
+pub fn address_space_limit() -> u64 {
+    limit_of(libc::RLIMIT_AS).0
+}
+
 fn limit_of(resource: libc::__rlimit_resource_t) -> (u64, u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel fills the structure.
