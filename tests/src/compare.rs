@@ -1,5 +1,6 @@
 //! One scenario, run with neither end enabled, with both, and with one.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::{Moved, Stage};
@@ -71,6 +72,35 @@ pub fn compare_with(name: &str, expect: Expect, user: Option<&str>, scenario: im
         let enabled = run(name, ends, expect, user, &scenario);
         assert_eq!(enabled, native, "{name}: {ends:?} enabled differs from the kernel's TCP");
     }
+}
+
+/// [`compare_with`] for programs that are both ends of their connections themselves, such as other people's test suites:
+/// plainly, and under `vmmc run`.
+///
+/// # Panics
+///
+/// As [`compare`].
+pub fn compare_whole(name: &str, expect: Expect, user: Option<&str>, scenario: impl Fn(&Stage) -> String) {
+    let native = run(name, Ends::Neither, Expect::Anything, user, &scenario);
+    if kernel_road_only() {
+        return;
+    }
+    let enabled = run(name, Ends::Both, expect, user, &scenario);
+    if let Some(difference) = first_difference(&native, &enabled) {
+        panic!("{name}: under vmmc run it differs from the kernel's TCP: {difference}");
+    }
+}
+
+/// The first lines that only one of two long texts has.
+fn first_difference(plain: &str, enabled: &str) -> Option<String> {
+    const LINES_SHOWN: usize = 20;
+    let lines = |text: &'_ str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (plain, enabled) = (lines(plain), lines(enabled));
+    let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| {
+        these.difference(those).take(LINES_SHOWN).cloned().collect::<Vec<_>>().join("\n  ")
+    };
+    (plain != enabled)
+        .then(|| format!("plainly\n  {}\nand enabled\n  {}", only(&plain, &enabled), only(&enabled, &plain)))
 }
 
 /// How often a scenario is played if a look now and then saw nothing move: on a busy machine it may have come too late.

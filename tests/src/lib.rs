@@ -14,7 +14,7 @@ mod stage;
 mod status;
 
 pub use behaviour::{Road, behaves};
-pub use compare::{Ends, Expect, compare, compare_with};
+pub use compare::{Ends, Expect, compare, compare_whole, compare_with};
 pub use program::{Finished, Launch, Program, find};
 pub use stage::Stage;
 pub use status::{Moved, Status};

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::command::{self, cargo};
 use crate::tally::{Failure, Listener, Tally, summary};
-use crate::{machine, tidy, windows};
+use crate::{fuzz, machine, suites, tidy, windows};
 
 /// One gate.
 struct Gate {
@@ -39,6 +39,18 @@ const GATES: &[Gate] = &[
         run: programs,
     },
     Gate {
+        name: "faults",
+        what: "kills, stops, limits, versions, containers, thousands of connections",
+        run: faults,
+    },
+    Gate { name: "sanitizers", what: "the C programs under ASan and TSan, with the library beneath", run: sanitizers },
+    Gate { name: "fuzz", what: "whatever a peer, a client of the broker or a file can say", run: fuzz::run },
+    Gate {
+        name: "suites",
+        what: "other people's test suites, and more of their programs, with and without us",
+        run: others_suites,
+    },
+    Gate {
         name: "windows",
         what: "Windows programs under Wine, with and without wsock32.dll (only when named)",
         run: windows_programs,
@@ -50,6 +62,12 @@ const CALLS: &[&str] = &["vmmc-calls", "vmmc-preload"];
 const WHOLE: &str = "vmmc-tests";
 const WINDOWS: &str = "vmmc-tests-windows";
 const STUBGEN: &str = "vmmc-stubgen";
+
+/// A sanitizer, and the programs of `tests/apps` that are of use under it.
+const SANITIZED: &[(&str, &[&str])] = &[
+    ("address", &["echo_sizes", "scatter_gather", "peek", "receive_flags", "close_unread", "many_connections", "fork_share"]),
+    ("thread", &["threads_wake", "threads_one_socket", "epoll_threads", "both_ways", "two_sleepers"]),
+];
 
 /// Time after which a gate has hung, also on a slow machine; on a quiet one of two processors none takes ten minutes.
 const GATE_LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -165,7 +183,31 @@ fn behaviour() -> Result<Tally> {
 }
 
 fn programs() -> Result<Tally> {
-    whole(|target| !target.starts_with("behaviour"))
+    whole(|target| !is_fault(target) && !target.starts_with("behaviour") && !target.starts_with("suites"))
+}
+
+fn faults() -> Result<Tally> {
+    whole(is_fault)
+}
+
+fn is_fault(target: &str) -> bool {
+    ["containers", "faults", "scale"].iter().any(|beginning| target.starts_with(beginning))
+}
+
+/// Programs that use threads and memory in many ways, built for each sanitizer, do under `vmmc run` what they do plainly.
+fn sanitizers() -> Result<Tally> {
+    build_release()?;
+    let mut tally = Tally::default();
+    for (sanitizer, programs) in SANITIZED {
+        let arguments = ["test", "-p", WHOLE, "--test", "behaviour", "--", "--exact"];
+        tally.add(cargo_test(&[&arguments[..], programs].concat(), &[("VMMC_TEST_SANITIZER", sanitizer)]));
+    }
+    Ok(tally)
+}
+
+fn others_suites() -> Result<Tally> {
+    suites::fetch()?;
+    whole(|target| target.starts_with("suites"))
 }
 
 /// What Windows programs do under Wine, beside a `wsock32.dll` that is built for them.

@@ -50,10 +50,24 @@ const NEEDS: &[Need] = &[
     need("openssl", "openssl"),
     need("nm", "binutils"),
     need("runuser", "util-linux"),
+    need("ip", "iproute2"),
+    need("g++", "g++"),
+    need("ssh", "openssh-client"),
+    Need { unit: Some("ssh"), ..need("sshd", "openssh-server") },
+    Need { unit: Some("rsync"), ..need("rsync", "rsync") },
+    Need { unit: Some("haproxy"), ..need("haproxy", "haproxy") },
+    need("javac", "default-jdk-headless"),
+    need("go", "golang-go"),
+    need("prove", "perl"),
+    need("tclsh", "tcl"),
+    need("dpkg-source", "dpkg-dev"),
 ];
 
-/// The C library's headers, which come as a file and not as a program.
-const HEADERS: (&str, &str) = ("/usr/include/stdio.h", "libc6-dev");
+/// What comes as a file and not as a program, its package, and whether the demo needs it.
+const FILES: &[(&str, &str, bool)] = &[
+    ("/usr/include/stdio.h", "libc6-dev", true),
+    ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite", false),
+];
 
 /// What builds for Windows and runs them, as packages: other packages have commands of the same names.
 const WINDOWS: &[&str] =
@@ -107,9 +121,9 @@ fn missing(scope: Scope) -> Vec<&'static str> {
     let wanted = NEEDS.iter().filter(|need| scope == Scope::Everything || need.demo);
     let mut packages: Vec<_> =
         wanted.filter(|need| command::find(need.program).is_none()).map(|need| need.package).collect();
-    if !Path::new(HEADERS.0).exists() {
-        packages.push(HEADERS.1);
-    }
+    let files =
+        FILES.iter().filter(|(file, _, demo)| (scope == Scope::Everything || *demo) && !Path::new(file).exists());
+    packages.extend(files.map(|(_, package, _)| *package));
     packages.dedup();
     packages
 }

@@ -5,8 +5,10 @@
 
 mod command;
 mod demo;
+mod fuzz;
 mod gates;
 mod machine;
+mod suites;
 mod tally;
 mod tidy;
 mod windows;
