@@ -1,9 +1,10 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
-use crate::{Ending, doorbell, roads, table};
+use crate::{Ending, doorbell, end, roads, table};
 use vmmc_os::{abi, kernel};
-use vmmc_protocol::Reason;
+use vmmc_protocol::{Reason, record::DirectionRecord};
 use vmmc_stream::{Next, Road};
+use vmmc_sync::Ordering;
 
 /// `shutdown(fd, how)`.
 pub fn shutdown(fd: i32, how: i32) -> Ending {
@@ -39,15 +40,18 @@ fn flag_of(level: i32, name: i32) -> Option<u32> {
     }
 }
 
+/// Whether the program asks for what only the kernel's road has. Readiness that waits for more than a byte (`SO_RCVLOWAT`) is
+/// the kernel's, for it wakes nobody earlier however it is waited for.
+fn is_kernels_alone(level: i32, name: i32, value: &[u8]) -> bool {
+    let is_low_water = (level, name) == (abi::SOL_SOCKET, abi::SO_RCVLOWAT);
+    let is_usual = || value.first_chunk().is_none_or(|mark| matches!(i32::from_ne_bytes(*mark), 0 | 1));
+    abi::KERNEL_ALONE.contains(&(level, name)) || is_low_water && !is_usual()
+}
+
 /// `setsockopt`; `Bypass`: call the kernel, then nothing more is owed.
 pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    if level == abi::IPPROTO_TCP && name == abi::TCP_ULP {
-        roads::move_back(fd, Reason::KERNEL_FEATURE);
-        return Ending::Bypass;
-    }
-    if level == abi::SOL_SOCKET && name == abi::SO_ZEROCOPY {
-        connection.forbid(Reason::KERNEL_FEATURE);
+    if is_kernels_alone(level, name, value) {
         roads::move_back(fd, Reason::KERNEL_FEATURE);
         return Ending::Bypass;
     }
@@ -64,16 +68,61 @@ pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Ending {
 /// `getsockopt`; `Handled(n)`: n bytes were put into `value`, the call returns 0 and sets `*optlen = n`.
 pub fn getsockopt(fd: i32, level: i32, name: i32, value: &mut [u8]) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    let Some(flag) = flag_of(level, name) else { return Ending::Bypass };
-    if !connection.has(flag::NODELAY_OURS) {
-        return Ending::Bypass;
-    }
-    let asked = i32::from(connection.has(flag)).to_ne_bytes();
+    let answer = match (level, name) {
+        (abi::SOL_SOCKET, abi::SO_ERROR) => end::is_false_reset(connection).then_some(0),
+        (abi::IPPROTO_TCP, abi::TCP_INFO) => return tcp_info(connection, fd, value),
+        (abi::IPPROTO_TCP, abi::TCP_ZEROCOPY_RECEIVE) => {
+            roads::move_back(fd, Reason::KERNEL_FEATURE);
+            None
+        }
+        _ => {
+            let flag = flag_of(level, name).filter(|_| connection.has(flag::NODELAY_OURS));
+            flag.map(|flag| i32::from(connection.has(flag)))
+        }
+    };
+    let Some(answer) = answer else { return Ending::Bypass };
+    let asked = answer.to_ne_bytes();
     let n = value.len().min(asked.len());
     for (to, from) in value.iter_mut().zip(asked) {
         *to = from;
     }
     Ending::Handled(n as isize)
+}
+
+/// `struct tcp_info`, with the bytes that went through memory counted and the doorbells not. What is in segments stays the kernel's.
+fn tcp_info(connection: &'static Connection, fd: i32, value: &mut [u8]) -> Ending {
+    // Offsets of `tcpi_bytes_acked`, `tcpi_bytes_received` and `tcpi_bytes_sent`.
+    const ACKED: usize = 120;
+    const RECEIVED: usize = 128;
+    const SENT: usize = 200;
+    if !connection.is_paired() {
+        return Ending::Bypass;
+    }
+    let Ok(length) = kernel::getsockopt(fd, abi::IPPROTO_TCP, abi::TCP_INFO, value) else { return Ending::Bypass };
+    let carried = |record: &DirectionRecord| {
+        record.kernel_bytes.load(Ordering::Relaxed).wrapping_add(record.vmmc_bytes.load(Ordering::Relaxed))
+    };
+    let sent = carried(&connection.record.outgoing).wrapping_sub(connection.send.kernel_bytes());
+    let received = carried(&connection.record.incoming)
+        .wrapping_sub(connection.recv.kernel_bytes())
+        .wrapping_add(unread_past_kernel(connection, fd));
+    for (at, more) in [(ACKED, sent), (SENT, sent), (RECEIVED, received)] {
+        if let Some(word) = value.get_mut(..length).and_then(|value| value.get_mut(at..)?.first_chunk_mut()) {
+            *word = u64::from_ne_bytes(*word).wrapping_add(more).to_ne_bytes();
+        }
+    }
+    Ending::Handled(length as isize)
+}
+
+/// Bytes that have come and that the kernel does not know of, less the doorbells in its queue.
+fn unread_past_kernel(connection: &'static Connection, fd: i32) -> u64 {
+    match unread(connection) {
+        Some(unread) if connection.recv.road() == Road::Vmmc => {
+            let doorbells = kernel::ioctl_int(fd, abi::FIONREAD).unwrap_or(0);
+            (unread as u64).wrapping_sub(doorbells as u64)
+        }
+        _ => 0,
+    }
 }
 
 /// What the receiver has for the application, if its road is VMMC or moving.

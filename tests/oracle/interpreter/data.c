@@ -33,8 +33,8 @@ static int cut(struct iovec *vector, char *bytes, size_t length, int pieces)
 	return pieces;
 }
 
-/* sendmmsg of equal messages, or recvmmsg into equal places. */
-static long many(const struct step *step, int fd, char *bytes, size_t length, int flags, bool sends)
+/* sendmmsg of equal messages */
+static long send_many(const struct step *step, int fd, char *bytes, size_t length, int flags)
 {
 	struct mmsghdr messages[MESSAGES] = { 0 };
 	struct iovec vectors[MESSAGES];
@@ -44,15 +44,10 @@ static long many(const struct step *step, int fd, char *bytes, size_t length, in
 		vectors[i] = (struct iovec){ bytes + i * (length / count), length / count };
 		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i], .msg_iovlen = 1 };
 	}
-	int done = sends ? sendmmsg(fd, messages, count, flags) : recvmmsg(fd, messages, count, flags, NULL);
-	say_result(step, done);
+	int done = sendmmsg(fd, messages, count, flags);
 	long total = 0;
-	for (int i = 0; i < done; i++) {
-		say(step, " %u", messages[i].msg_len);
-		if (!sends)
-			say_bytes(step, vectors[i].iov_base, messages[i].msg_len);
+	for (int i = 0; i < done; i++)
 		total += messages[i].msg_len;
-	}
 	return done < 0 ? -1 : total;
 }
 
@@ -130,11 +125,10 @@ static bool sends(struct step *step, int fd, char *bytes)
 	else if (strcmp(verb, "splice_out") == 0)
 		sent = splice_out(fd, bytes, length);
 	else if (strcmp(verb, "sendmmsg") == 0)
-		sent = many(step, fd, bytes, length, flags, true);
+		sent = send_many(step, fd, bytes, length, flags);
 	else
 		return false;
-	if (strcmp(verb, "sendmmsg") != 0)
-		say_result(step, sent);
+	say_result(step, sent);
 	note_sent(slot, before, sent);
 	return true;
 }
@@ -154,38 +148,83 @@ static long receive_message(struct step *step, int fd, struct msghdr *message, i
 	return got;
 }
 
+/* recvmmsg into equal places; the bytes are moved together, for how they are cut is TCP's affair. */
+static long receive_many(const struct step *step, int fd, char *bytes, size_t length, int flags)
+{
+	struct mmsghdr messages[MESSAGES] = { 0 };
+	struct iovec vectors[MESSAGES];
+	int count = number_at(step, 3);
+	count = count < 1 ? 1 : count > MESSAGES ? MESSAGES : count;
+	for (int i = 0; i < count; i++) {
+		vectors[i] = (struct iovec){ bytes + i * (length / count), length / count };
+		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i], .msg_iovlen = 1 };
+	}
+	int done = recvmmsg(fd, messages, count, flags, NULL);
+	long total = 0;
+	for (int i = 0; i < done; i++) {
+		memmove(bytes + total, vectors[i].iov_base, messages[i].msg_len);
+		total += messages[i].msg_len;
+	}
+	return done < 0 ? -1 : total;
+}
+
+static long receive(struct step *step, int fd, char *bytes, size_t length, int flags)
+{
+	const char *verb = step->word[0];
+	struct iovec vector[VECTORS];
+	struct msghdr message = { .msg_iov = vector };
+	socklen_t no_length = 0;
+	message.msg_iovlen = cut(vector, bytes, length, number_at(step, 3));
+	if (strcmp(verb, "recv") == 0)
+		return recv(fd, bytes, length, flags);
+	if (strcmp(verb, "recvfrom") == 0)
+		return recvfrom(fd, bytes, length, flags, NULL, &no_length);
+	if (strcmp(verb, "read") == 0)
+		return read(fd, bytes, length);
+	if (strcmp(verb, "readv") == 0)
+		return readv(fd, vector, message.msg_iovlen);
+	if (strcmp(verb, "preadv2") == 0)
+		return preadv2(fd, vector, message.msg_iovlen, -1, 0);
+	if (strcmp(verb, "recvmsg") == 0)
+		return receive_message(step, fd, &message, flags);
+	if (strcmp(verb, "recvmmsg") == 0)
+		return receive_many(step, fd, bytes, length, flags);
+	if (strcmp(verb, "splice_in") == 0)
+		return splice_in(fd, bytes, length, flags & MSG_DONTWAIT ? SPLICE_F_NONBLOCK : 0);
+	return -2;
+}
+
+/* Where a stream is cut is TCP's affair: what else is there is received, too. Says how it ended, if not for want of bytes. */
+static long receive_rest(const struct step *step, int fd, char *bytes, size_t length, long got)
+{
+	long now = 1;
+	while (got < (long)length && now > 0) {
+		now = recv(fd, bytes + got, length - got, MSG_DONTWAIT);
+		got += now > 0 ? now : 0;
+	}
+	if (now < 0 && errno != EAGAIN)
+		say(step, " then %s", error_name(errno));
+	return got;
+}
+
 /* recv s3 100b [3x pieces, or messages] FLAGS [quiet] */
 static bool receives(struct step *step, int fd, char *bytes)
 {
-	const char *verb = step->word[0];
 	size_t length = length_at(step, 2);
-	struct iovec vector[VECTORS];
-	struct msghdr message = { .msg_iov = vector };
 	int flags = bits(step->words > 4 ? step->word[4] : "", message_flags);
-	socklen_t no_length = 0;
-	long got;
-	message.msg_iovlen = cut(vector, bytes, length, number_at(step, 3));
-	if (strcmp(verb, "recv") == 0)
-		got = recv(fd, bytes, length, flags);
-	else if (strcmp(verb, "recvfrom") == 0)
-		got = recvfrom(fd, bytes, length, flags, NULL, &no_length);
-	else if (strcmp(verb, "read") == 0)
-		got = read(fd, bytes, length);
-	else if (strcmp(verb, "readv") == 0)
-		got = readv(fd, vector, message.msg_iovlen);
-	else if (strcmp(verb, "preadv2") == 0)
-		got = preadv2(fd, vector, message.msg_iovlen, -1, 0);
-	else if (strcmp(verb, "recvmsg") == 0)
-		got = receive_message(step, fd, &message, flags);
-	else if (strcmp(verb, "splice_in") == 0)
-		got = splice_in(fd, bytes, length, flags & MSG_DONTWAIT ? SPLICE_F_NONBLOCK : 0);
-	else if (strcmp(verb, "recvmmsg") == 0)
-		return many(step, fd, bytes, length, flags, false), true;
-	else
+	long got = receive(step, fd, bytes, length, flags);
+	if (got == -2)
 		return false;
-	say_result(step, got);
-	if (got > 0 && step->words < 6)
-		say_bytes(step, bytes, flags & MSG_TRUNC && !(flags & MSG_OOB) ? 0 : got);
+	bool whole = !(flags & (MSG_PEEK | MSG_TRUNC | MSG_OOB));
+	if (got > 0 && whole)
+		got = receive_rest(step, fd, bytes, length, got);
+	if (got > 0 && flags & MSG_PEEK)
+		/* How far one sees is left open; that there is something, and what, is not. */
+		say(step, " some #%02x", (unsigned char)(flags & MSG_TRUNC ? 0 : bytes[0]));
+	else
+		say_result(step, got);
+	if (got > 0 && whole && step->words < 6)
+		say_bytes(step, bytes, got);
 	return true;
 }
 

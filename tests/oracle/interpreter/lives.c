@@ -5,18 +5,10 @@
 #include <netinet/tcp.h>
 #include <sys/uio.h>
 
-/* A descriptor's number is part of what a program sees. */
-static void say_descriptor(const struct step *step, int fd)
-{
-	if (fd < 0)
-		say_result(step, fd);
-	else
-		say(step, " fd %d", fd);
-}
-
 static void keep(const struct step *step, int word, int fd, int end)
 {
-	say_descriptor(step, fd);
+	/* The number is not told: the library's own thread may hold the lowest one for a moment. */
+	say_result(step, fd < 0 ? -1 : 0);
 	long number = number_at(step, word);
 	if (word < step->words && number >= 0 && number < SLOTS && fd >= 0)
 		slots[number] = (struct slot){ fd, end };

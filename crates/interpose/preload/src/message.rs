@@ -1,9 +1,11 @@
 //! Calls that take a `msghdr`. A connection's carries data alone; another socket's may carry descriptors.
 
+use crate::answer::fail;
 use crate::arguments::{Pieces, timeout};
 use crate::data::{received_pieces, receives, sends, sent_pieces};
 use crate::descriptors_in_flight::{after_receiving, before_passing};
 use crate::lifecycle::move_back;
+use crate::options::getsockopt;
 use crate::real::real;
 use core::ffi::{c_int, c_uint};
 use libc::{mmsghdr, msghdr, ssize_t, timespec};
@@ -98,7 +100,7 @@ pub(crate) unsafe extern "C" fn sendmmsg(fd: c_int, messages: *mut mmsghdr, coun
     if sent == 0 { -1 } else { sent }
 }
 
-/// As the kernel, it looks at the time only between messages.
+/// As the kernel, it looks at the time only between messages, and begins with an error that is pending.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn recvmmsg(
     fd: c_int,
@@ -118,6 +120,10 @@ pub(crate) unsafe extern "C" fn recvmmsg(
         filled.into_iter().flatten().for_each(|each| unsafe { after_receiving(&each.msg_hdr) });
         return received;
     };
+    let error = pending_error(fd);
+    if error != 0 {
+        return fail(error) as c_int;
+    }
     let start = limit.map(|_| Instant::now());
     let mut received = 0;
     let mut flags = flags;
@@ -135,6 +141,15 @@ pub(crate) unsafe extern "C" fn recvmmsg(
         }
     }
     if received == 0 { -1 } else { received }
+}
+
+/// The error that waits to be told on a socket, which is taken away; 0: none.
+fn pending_error(fd: c_int) -> c_int {
+    let (mut error, mut length) = (0, size_of::<c_int>() as libc::socklen_t);
+    // SAFETY: a place for a number, and its length.
+    let result =
+        unsafe { getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast(), &raw mut length) };
+    if result == 0 { error } else { 0 }
 }
 
 /// The program's messages; `None` if there are none or the kernel must judge them.

@@ -1,6 +1,7 @@
 //! Hot and cold members of epoll sets. A member on the VMMC road is *hot* (its sets look at its memory by themselves) or
 //! armed (the peer rings and the kernel reports): a wait costs as many looks as there are hot members.
 use super::ready;
+use super::registration::bring_all_up;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use crate::connection::Connection;
 use crate::{doorbell, table};
@@ -305,10 +306,26 @@ fn cool(members: &mut Members, fd: i32) {
     }
 }
 
+/// Tells the kernel's set what it has not heard of, before the set itself is asked whether it is readable.
+pub(super) fn catch_up(number: usize, epfd: i32) {
+    let mut members = set::get(number).enter();
+    bring_all_up(&mut members, epfd);
+    let inner: Vec<(i32, What)> =
+        members.nested.iter().filter_map(|fd| Some((*fd, members.by_fd.get(fd)?.what))).collect();
+    drop(members);
+    for (fd, what) in inner {
+        if let What::Set(set) = what {
+            catch_up(set, fd);
+        }
+    }
+}
+
 /// The kernel says that the set itself is readable: whether that is more than doorbells.
 pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
     let members = set::get(number).enter();
-    let armed: Vec<(i32, What)> = members.by_fd.iter().map(|(fd, member)| (*fd, member.what)).collect();
+    let asked = |member: &Member| !member.removed && member.enabled && member.events & READABLE != 0;
+    let armed: Vec<(i32, What)> =
+        members.by_fd.iter().filter(|(_, member)| asked(member)).map(|(fd, member)| (*fd, member.what)).collect();
     drop(members);
     for (fd, what) in armed {
         let ready = match what {

@@ -55,6 +55,11 @@ pub(super) fn wait(
 ) -> Result<usize, Errno> {
     let deadline = Deadline::after(timeout);
     let mut budget = spin::Budget::grant(&SPIN, 1);
+    for entry in fds.iter() {
+        if let Some(set) = nested(entry) {
+            hot::catch_up(set, entry.fd);
+        }
+    }
     loop {
         kernel(fds, Some(Duration::ZERO), None)?;
         let found = correct(fds);

@@ -3,13 +3,16 @@
 use super::model::{End, Kind};
 use super::{Generator, UNREAD_MOST};
 
+/// Sends in a hundred that are urgent.
+const URGENT_CHANCE: usize = 0;
+
 impl Generator {
     pub(super) fn send(&mut self, actor: char, slot: usize, end: End) {
         let length = self.length();
         if self.model.ends[end ^ 1].unread + length > UNREAD_MOST {
             return;
         }
-        if self.random.percent(6) && self.tame(end) {
+        if self.random.percent(URGENT_CHANCE) && self.tame(end) {
             return self.urgent(actor, slot, end);
         }
         let verbs =

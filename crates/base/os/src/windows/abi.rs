@@ -73,10 +73,16 @@ pub const TCP_NODELAY: i32 = ws::TCP_NODELAY;
 /// Linux's alone.
 pub const TCP_CORK: i32 = i32::MIN;
 /// Linux's alone.
-pub const TCP_ULP: i32 = i32::MIN + 1;
+pub const TCP_INFO: i32 = i32::MIN + 1;
 /// Linux's alone.
-pub const SO_ZEROCOPY: i32 = i32::MIN + 2;
+pub const SO_RCVLOWAT: i32 = i32::MIN + 2;
+/// Linux's alone.
+pub const TCP_ZEROCOPY_RECEIVE: i32 = i32::MIN + 3;
+/// Options by which a program asks for what only the kernel's own road has: none that is known.
+pub const KERNEL_ALONE: &[(i32, i32)] = &[];
 /// What close does with unsent bytes.
 pub const SO_LINGER: i32 = ws::SO_LINGER;
+/// The pending error.
+pub const SO_ERROR: i32 = ws::SO_ERROR;
 /// Half-close of the receiving side.
 pub const SHUT_RD: i32 = ws::SD_RECEIVE;
