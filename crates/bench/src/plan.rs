@@ -218,8 +218,11 @@ pub(crate) fn job(case: Case, plan: &Plan) -> Job {
 
 /// The watchdog's time: what the step needs on a slow machine, several times over.
 fn limit_seconds(case: Case, seconds: f64) -> u32 {
-    let long = matches!(case.test, Test::IdleCpu | Test::IdleMemory) || case.road.under_wine();
-    let base = if long { 60 } else { system::LIMIT_SECONDS };
+    let base = match case.test {
+        _ if case.road.under_wine() => 120,
+        Test::IdleCpu | Test::IdleMemory => 60,
+        _ => system::LIMIT_SECONDS,
+    };
     base + (seconds * 2.0).ceil() as u32
 }
 

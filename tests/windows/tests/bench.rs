@@ -18,7 +18,6 @@ const ROWS: &[(&str, &[&str], &str, &[&str])] = &[
         &["kernel", "kernel_busy", "vmmc", "vmmc_asleep", "vmmc_client", "vmmc_server", "raw", "cache_line"],
     ),
     ("stream", &["--sizes", "64KiB"], ">= 3.00 x", &["kernel", "vmmc", "vmmc_client", "vmmc_server", "raw"]),
-    ("rate", &[], "messages", &["kernel", "vmmc", "raw"]),
     ("connect", &[], "short connections", &["kernel", "vmmc"]),
 ];
 
@@ -26,12 +25,11 @@ const ROWS: &[(&str, &[&str], &str, &[&str])] = &[
 fn measured(json: &Value) -> (Vec<String>, Vec<String>) {
     let (mut roads, mut failed) = (Vec::new(), Vec::new());
     for one in json["results"].as_array().expect("results") {
-        let name =
-            format!("{} {} {}", one["test"].as_str().unwrap_or(""), one["size"], one["road"].as_str().unwrap_or(""));
+        let road = one["road"].as_str().unwrap_or_default().to_owned();
         if one["median"].is_f64() {
-            roads.push(name);
+            roads.push(road);
         } else {
-            failed.push(format!("{name}: {}", one["failed"]));
+            failed.push(format!("{road}: {}", one["failed"]));
         }
     }
     (roads, failed)

@@ -22,6 +22,6 @@ pub(crate) const NO_ROADS: &[Road] = &[Road::Unix];
 /// The stream that the targets speak of, in bytes a send.
 pub(crate) const LARGE: usize = 64 << 10;
 /// What a step may take, besides its measuring.
-pub(crate) const LIMIT_SECONDS: u32 = 60;
+pub(crate) const LIMIT_SECONDS: u32 = 120;
 /// A broker that is started on demand takes its time, and so does a connection until it is on its road.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(1000);
