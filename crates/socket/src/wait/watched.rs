@@ -101,6 +101,7 @@ pub(super) fn has_news(_set: usize) -> bool {
 pub(super) fn is_ready(_set: usize, _fd: i32) -> bool {
     false
 }
+pub(super) fn catch_up(_set: usize, _fd: i32) {}
 pub(crate) fn closed(_set: usize) {}
 pub(crate) fn leave_to_kernel(_epfd: i32, _set: usize) {}
 pub(crate) fn shared(_set: usize) {}
