@@ -13,7 +13,8 @@ fuzz_target!(|input: &[u8]| {
     victim.call(7, 1);
     for action in input.chunks_exact(11) {
         let [kind, at, near, value @ ..] = action else { return };
-        let (word, at) = (value.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), usize::from(*at) % (vmmc_stream::layout::WORDS_END / 8) * 8);
+        let word = value.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let at = usize::from(*at) % (vmmc_stream::layout::WORDS_END / 8) * 8;
         match kind % 4 {
             0 if *near == 255 => victim.forget(),
             0 | 3 => victim.call(*near, word as u16),

@@ -219,6 +219,17 @@ impl Stage {
         self.sampler.as_ref().map(Sampler::moved).unwrap_or_default()
     }
 
+    /// Looks no more now and then what has moved: with thousands of connections that takes more than they do.
+    pub fn stop_watching(&mut self) {
+        self.sampler = None;
+    }
+
+    /// The process of the stage's broker, while it has one.
+    #[must_use]
+    pub fn broker(&self) -> Option<u32> {
+        self.broker.as_ref().map(Program::pid)
+    }
+
     /// The connections that were seen last, as a failure shows them.
     #[must_use]
     pub fn last_seen(&self) -> String {
