@@ -154,12 +154,25 @@ fn await_warm(stage: &Stage) -> Result<(), String> {
 /// Compiles a program, and the helpers that stand beside it.
 fn build(name: &str) -> PathBuf {
     let apps = Path::new(env!("CARGO_MANIFEST_DIR")).join("apps");
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/behaviour");
+    let sanitizer = std::env::var("VMMC_TEST_SANITIZER").ok();
+    let built =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/behaviour").join(sanitizer.as_deref().unwrap_or("."));
     fs::create_dir_all(&built).expect("a directory for programs");
     let source = |name: &str| apps.join(name).with_extension("c");
     let output = built.join(name);
-    compile(&output, &["-pthread"], &[source(name), source("common"), source("tools")]);
-    HELPERS.call_once(|| compile(&built.join("copy"), &["-static"], &[source("helpers/copy")]));
+    let options = match sanitizer.as_deref() {
+        None => &["-pthread"][..],
+        // Within the program, where its calls come first and find the library's behind them; as a library of its own it would
+        // have to be loaded before all others.
+        Some("address") => &["-pthread", "-g", "-fsanitize=address", "-static-libasan"],
+        Some("thread") => &["-pthread", "-g", "-fsanitize=thread", "-static-libtsan"],
+        Some(other) => panic!("no sanitizer `{other}`"),
+    };
+    compile(&output, options, &[source(name), source("common"), source("tools")]);
+    HELPERS.call_once(|| {
+        compile(&built.join("copy"), &["-static"], &[source("helpers/copy")]);
+        compile(&built.join("handler"), &[], &[source("helpers/handler")]);
+    });
     output.canonicalize().expect("it was just built")
 }
 

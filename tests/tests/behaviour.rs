@@ -16,12 +16,15 @@ macro_rules! programs {
 
 programs! {
     Vmmc:
+    all_closed
+    background
     bad_places
     both_ways
     bytes_waiting
     cancelled
     close_clean
     close_unread
+    close_waiting
     connecting
     duplicates
     echo_sizes
@@ -43,12 +46,16 @@ programs! {
     fork_share
     full_stream
     half_close
+    handlers
     hang_up
+    inherited
     interrupted
     ipv6
     killed_peer
     last_bytes
     linger_zero
+    listeners
+    low_water
     many_connections
     many_messages
     mixed_descriptors
@@ -64,6 +71,7 @@ programs! {
     scatter_gather
     sendfile
     shutdown_read
+    signal_driven
     signal_masks
     sigpipe
     sleepers
@@ -71,12 +79,15 @@ programs! {
     socket_timeouts
     splice
     stdio_sockets
+    tcp_counts
     threads_one_socket
     threads_wake
     two_sleepers
     urgent
+    uring
     wait_timeouts
     waitall
+    zero_copy
 }
 
 programs! {

@@ -2,8 +2,9 @@
 use crate::connection::{Connection, flag, kind, phase};
 use crate::wait::registration;
 use crate::{Ending, arena, end, family, pairing, process, roads, settings, table};
-use vmmc_os::{Errno, abi};
+use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
+use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
 #[cfg(target_os = "linux")]
@@ -134,14 +135,22 @@ pub fn listening(fd: i32) {
     }
 }
 
-/// `accept4(listener, .., flags)` returned `fd`.
+/// `accept4(listener, .., flags)` returned `fd`. A listener that was inherited, or received from another process, is not in the
+/// table; what it accepts is this process's alone all the same.
 pub fn accepted(listener: i32, fd: i32, flags: i32) {
-    if table::lookup(listener).is_some() {
-        enter(fd, kind::CONNECTION, nonblocking_flag(flags));
-    } else {
-        made(fd);
+    let listener = table::lookup(listener);
+    if listener.is_none() && (settings::disabled() || process::is_sandboxed() || !kernel::is_tcp(fd)) {
+        return made(fd);
+    }
+    enter(fd, kind::CONNECTION, nonblocking_flag(flags));
+    // With its options a listener hands on what only the kernel's road has.
+    let kernels = |listener: &&Connection| listener.forbidden.load(Ordering::Relaxed) == KERNEL_FEATURE;
+    if let (Some(_), Some(connection)) = (listener.filter(kernels), table::lookup(fd)) {
+        connection.forbid(Reason::KERNEL_FEATURE);
     }
 }
+
+const KERNEL_FEATURE: u32 = Reason::KERNEL_FEATURE.number() as u32;
 
 /// Before the kernel's close of `fd`. `Failed(EBADF)` for a descriptor of our own, else `Bypass`.
 pub fn before_close(fd: i32) -> Ending {
@@ -204,6 +213,13 @@ pub fn is_internal(fd: i32) -> bool {
 #[inline]
 pub fn is_tracked(fd: i32) -> bool {
     table::lookup(fd).is_some()
+}
+
+/// Whether what `fd` receives comes from the kernel for good, which may then have something to say beside the data.
+#[must_use]
+pub fn is_moved_back(fd: i32) -> bool {
+    table::lookup(fd)
+        .is_some_and(|connection| connection.has(flag::HANDED_OVER) && connection.recv.road() == Road::Kernel)
 }
 
 /// Calls `visit` for every TCP socket in the table.

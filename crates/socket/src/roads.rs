@@ -1,7 +1,7 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
 use crate::wait::hot;
-use crate::{end, pairing, safety_net, service, settings, table};
+use crate::{doorbell, end, pairing, safety_net, service, settings, table};
 use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Back, Lie, Next, Road};
@@ -23,6 +23,8 @@ const ROUND_MICROS: u32 = 100;
 /// Rounds without an answer after which the sender is asked again, and the kernel for news of it.
 const ROUNDS_TO_ASK_AGAIN: u32 = 8;
 const ROUNDS_TO_ASK_KERNEL: u32 = 64;
+/// Longest wait for the first byte that comes back by the kernel road.
+const RETURN_ROUNDS: u32 = 2_000;
 /// Given-back bytes are sent in pieces of so many.
 const RETURN_PIECE: usize = 16 * 1024;
 /// So long a sender holds for a peer that sends no more and may be dead: longer than a receiver tries.
@@ -335,7 +337,10 @@ fn move_incoming_back(
     let mut idle = 0;
     while idle < MOVE_BACK_ROUNDS {
         match receiver.give_back()? {
-            Back::Done => return Ok(true),
+            Back::Done => {
+                await_return(fd, receiver);
+                return Ok(true);
+            }
             Back::Refused => break,
             Back::Kernel { limit } if given_from_kernel(fd, receiver, limit)? => {
                 idle = 0;
@@ -359,7 +364,29 @@ fn move_incoming_back(
         return Ok(true);
     }
     receiver.release();
-    Ok(!matches!(receiver.look()?, Next::Data(_)))
+    let doorbells = match receiver.look()? {
+        Next::Data(_) => return Ok(false),
+        Next::Empty { doorbells } => doorbells,
+        Next::Kernel { limit } if connection.recv.road() == Road::Vmmc => limit,
+        Next::Kernel { .. } => 0,
+    };
+    // Whoever reads the kernel's queue from now on would take them for data.
+    doorbell::drain(connection, fd, receiver, doorbells)?;
+    Ok(true)
+}
+
+/// What was there to be read before is to be there afterwards: the first of the bytes that were given back, at least, for the
+/// kernel's queue may not take all of them. Bounded, since a peer that has stopped sends nothing.
+fn await_return(fd: i32, receiver: &ConnectionReceiver<'_>) {
+    for round in 0..RETURN_ROUNDS {
+        if receiver.is_sent_again() || kernel::ioctl_int(fd, abi::FIONREAD).is_ok_and(|queued| queued > 0) {
+            return;
+        }
+        if round % ROUNDS_TO_ASK_AGAIN == 0 {
+            safety_net::answer_peers();
+        }
+        process::sleep_micros(ROUND_MICROS);
+    }
 }
 
 /// Whether the kernel had something; it has been given back.

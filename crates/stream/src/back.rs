@@ -134,6 +134,12 @@ impl<E: Export, I: Import> Receiver<'_, E, I> {
         self.state.given.get() != 0
     }
 
+    /// Whether all that was given back has gone down the kernel road.
+    #[must_use]
+    pub fn is_sent_again(&self) -> bool {
+        self.state.returned.get() == self.inbox.load(RETAKEN)
+    }
+
     /// The retract is over. A sender that has not answered it yet then finds its answer.
     /// SYNC POINT "released": the Acquire load is in `Sender::is_released`.
     pub fn release(&self) {

@@ -1,6 +1,6 @@
 //! The table as documentation.
 
-use crate::{Class, Fate, Row, TABLE};
+use crate::{Class, FEATURES, Fate, Part, Road, Row, TABLE};
 use core::fmt::Write;
 
 /// `docs/compatibility.md`, as it must stand in the repository.
@@ -18,8 +18,33 @@ pub fn compatibility() -> String {
             let _ = writeln!(text, "| {} | *{}* | {note} |", names.join(" "), fate.word());
         }
     }
+    text.push_str(FEATURES_OPENING);
+    for road in Road::ALL {
+        let _ = writeln!(text, "| *{}* | {} |", road.word(), road.sentence());
+    }
+    for part in Part::ALL {
+        let _ = write!(
+            text,
+            "\n## {}\n\n| what | road | note | compared by |\n| --- | --- | --- | --- |\n",
+            part.heading()
+        );
+        for feature in FEATURES.iter().filter(|feature| feature.part == *part) {
+            let (names, proof) = (feature.names.join(", "), feature.proof.join(", "));
+            let _ = writeln!(text, "| {names} | *{}* | {} | {proof} |", feature.road.word(), feature.note);
+        }
+    }
     text
 }
+
+const FEATURES_OPENING: &str = "
+# Flags, options and uses, and the road of each
+
+Written from the table in `crates/interpose/calls/src/features.rs`. *Compared by* names the programs of `tests/apps` that do it on the
+kernel road and in three ways under `vmmc run`, and must say the same.
+
+| road | meaning |
+| --- | --- |
+";
 
 const OPENING: &str = "\
 # Compatibility: the C library's functions, and the fate of each

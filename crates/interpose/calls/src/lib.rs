@@ -4,11 +4,15 @@
 //! faces' tests read it. It stands on nothing of the project's.
 
 mod document;
+mod feature;
+mod features;
 pub mod gate;
 mod row;
 mod table;
 
 pub use document::compatibility;
+pub use feature::{Feature, Part, Road};
+pub use features::FEATURES;
 pub use row::{Class, Fate, Row};
 pub use table::TABLE;
 

@@ -30,7 +30,14 @@ pub const TABLE: &[Row] = &[
         "MSG_OOB and flags unknown to the library move back first; MSG_ERRQUEUE passes",
     ),
     row(Data, Ring, "recvfrom", &["__recvfrom_chk"], "as recv"),
-    row(Data, Ring, "recvmsg", &[], "as recv; descriptors that arrive over another socket are noted"),
+    row(
+        Data,
+        Ring,
+        "recvmsg",
+        &[],
+        "as recv; what the kernel says beside the data comes with it once the connection has moved back; descriptors that arrive over \
+         another socket are noted",
+    ),
     row(Data, Ring, "recvmmsg", &[], "as recvmsg"),
     row(
         Data,
@@ -92,7 +99,7 @@ pub const TABLE: &[Row] = &[
     row(Wait, Makes, "epoll_create", &["epoll_create1"], ""),
     row(Wait, Passes, "__fdelt_chk", &["__fdelt_warn"], "checks a number against FD_SETSIZE"),
     row(Lifecycle, Makes, "socket", &[], ""),
-    row(Lifecycle, Makes, "accept", &["accept4"], ""),
+    row(Lifecycle, Makes, "accept", &["accept4"], "also of a listener that was inherited or received"),
     row(Lifecycle, Noted, "connect", &["__connect"], ""),
     row(Lifecycle, Noted, "listen", &[], ""),
     row(Lifecycle, Makes, "dup", &[], ""),
@@ -107,8 +114,8 @@ pub const TABLE: &[Row] = &[
     row(Lifecycle, Closes, "close_range", &["closefrom"], ""),
     row(Lifecycle, Passes, "bind", &["bindresvport", "getsockname", "getpeername"], "addresses are the kernel's"),
     row(Options, Ring, "shutdown", &[], ""),
-    row(Options, Ring, "setsockopt", &[], "TCP_ULP and other features that only the kernel has move back first"),
-    row(Options, Ring, "getsockopt", &[], ""),
+    row(Options, Ring, "setsockopt", &[], "what only the kernel's road has moves back first (see the options below)"),
+    row(Options, Ring, "getsockopt", &[], "TCP_ZEROCOPY_RECEIVE moves back first"),
     row(
         Options,
         Ring,

@@ -53,3 +53,18 @@ fn the_documentation_is_current() {
     let current = fs::read_to_string(path).unwrap_or_default() == vmmc_calls::compatibility();
     assert!(current, "run: cargo run -q -p vmmc-calls --example compatibility > docs/compatibility.md");
 }
+
+#[test]
+fn what_is_said_to_be_compared_is() {
+    let apps = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/apps");
+    for feature in vmmc_calls::FEATURES {
+        for program in feature.proof {
+            assert!(
+                fs::exists(format!("{apps}/{program}.c")).unwrap(),
+                "{:?} is said to be compared by {program}, which is not there",
+                feature.names
+            );
+        }
+        assert!(feature.road != vmmc_calls::Road::Limit || !feature.note.is_empty(), "{:?}: say how", feature.names);
+    }
+}

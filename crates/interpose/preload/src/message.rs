@@ -11,7 +11,7 @@ use core::ffi::{c_int, c_uint};
 use libc::{mmsghdr, msghdr, ssize_t, timespec};
 use std::time::Instant;
 use vmmc_protocol::Reason;
-use vmmc_socket::lifecycle::is_tracked;
+use vmmc_socket::lifecycle::{is_moved_back, is_tracked};
 
 real! {
     fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t;
@@ -49,6 +49,7 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
     if receives(fd, flags)
         // SAFETY: the program's arguments.
         && let Some(given) = unsafe { message.as_mut() }
+        && !(given.msg_controllen != 0 && is_moved_back(fd))
         // SAFETY: the program's message.
         && let Some(mut pieces) = unsafe { Pieces::new(given.msg_iov, given.msg_iovlen) }
         && let Some(result) = received_pieces(fd, &mut pieces, flags)
@@ -147,8 +148,7 @@ pub(crate) unsafe extern "C" fn recvmmsg(
 fn pending_error(fd: c_int) -> c_int {
     let (mut error, mut length) = (0, size_of::<c_int>() as libc::socklen_t);
     // SAFETY: a place for a number, and its length.
-    let result =
-        unsafe { getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast(), &raw mut length) };
+    let result = unsafe { getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast(), &raw mut length) };
     if result == 0 { error } else { 0 }
 }
 

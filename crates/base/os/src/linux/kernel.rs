@@ -281,6 +281,13 @@ pub fn tcp_counts(fd: i32) -> Result<TcpCounts> {
     // struct tcp_info: state at 0; tcpi_bytes_acked at 120; tcpi_bytes_received at 128.
     Ok(TcpCounts { state: info[0], acked: word(120), received: word(128) })
 }
+/// Whether `fd` is a TCP socket, whoever made it.
+#[must_use]
+pub fn is_tcp(fd: i32) -> bool {
+    let mut protocol = [0; 4];
+    getsockopt(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL, &mut protocol).is_ok()
+        && i32::from_ne_bytes(protocol) == libc::IPPROTO_TCP
+}
 /// epoll_create1(2), close-on-exec.
 pub fn epoll_create() -> Result<i32> {
     // SAFETY: no memory is involved.

@@ -324,6 +324,13 @@ pub fn tcp_counts(_fd: i32) -> Result<TcpCounts> {
     Err(Errno(WSAEOPNOTSUPP))
 }
 
+/// Whether `fd` is a TCP socket, whoever made it. Never asked: a listener of another process's (`WSADuplicateSocket`) is left
+/// alone, and so is what it accepts.
+#[must_use]
+pub fn is_tcp(_fd: i32) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
