@@ -101,7 +101,8 @@ static void ask_number(struct step *step, unsigned long request)
 {
 	int value = -1;
 	say_result(step, ioctl(fd_at(step, 1), request, &value));
-	say(step, " %d", value);
+	/* How much of it one sees is left open; whether there is any is not. */
+	say(step, value > 0 ? " some" : " %d", value);
 }
 
 bool asks(struct step *step)

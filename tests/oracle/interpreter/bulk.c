@@ -1,5 +1,7 @@
 /* Steps that move much, by as many calls as it takes: only what comes out in the end is told, not how TCP cut it. */
 #include "oracle.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 enum { PIECE = 1 << 18, EXCHANGES = 40, RING_EXCHANGES = 4, PATIENCE_MS = 3000 };
 
@@ -148,6 +150,29 @@ static void drink(struct step *step)
 		say(step, " then %s", now < 0 ? error_name(number) : "the end");
 }
 
+/* more s3 100b 3x; cork s3 100b 3x: messages that belong together. When a part leaves alone is TCP's affair, so nobody looks
+ * between them. */
+static void hold_back(struct step *step, bool corked)
+{
+	struct slot *slot = slot_at(step, 1);
+	long times = number_at(step, 3), done = 0;
+	size_t length = message_length(step, 2);
+	int on = 1, off = 0;
+	fill(piece, length, step->number);
+	if (corked)
+		setsockopt(slot->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+	for (long i = 0; i < times && done >= 0; i++) {
+		long long before = kernel_sent(slot->fd);
+		int flags = !corked && i < times - 1 ? MSG_MORE : 0;
+		ssize_t now = send(slot->fd, piece, length, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+		note_sent(slot, before, now);
+		done = now < 0 ? -1 : done + now;
+	}
+	say_result(step, done);
+	if (corked)
+		setsockopt(slot->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+}
+
 /* stuff s3: sends until nothing more goes in and stays so; how much that is is not told */
 static void stuff(struct step *step)
 {
@@ -199,6 +224,8 @@ bool moves_much(struct step *step)
 		pour(step);
 	else if (strcmp(verb, "drink") == 0)
 		drink(step);
+	else if (strcmp(verb, "more") == 0 || strcmp(verb, "cork") == 0)
+		hold_back(step, verb[0] == 'c');
 	else if (strcmp(verb, "stuff") == 0)
 		stuff(step);
 	else if (strcmp(verb, "drain") == 0)

@@ -195,11 +195,11 @@ static long receive(struct step *step, int fd, char *bytes, size_t length, int f
 }
 
 /* Where a stream is cut is TCP's affair: what else is there is received, too. Says how it ended, if not for want of bytes. */
-static long receive_rest(const struct step *step, int fd, char *bytes, size_t length, long got)
+static long receive_rest(const struct step *step, int fd, char *bytes, size_t length, long got, int flags)
 {
 	long now = 1;
 	while (got < (long)length && now > 0) {
-		now = recv(fd, bytes + got, length - got, MSG_DONTWAIT);
+		now = recv(fd, bytes + got, length - got, MSG_DONTWAIT | flags);
 		got += now > 0 ? now : 0;
 	}
 	if (now < 0 && errno != EAGAIN)
@@ -215,15 +215,14 @@ static bool receives(struct step *step, int fd, char *bytes)
 	long got = receive(step, fd, bytes, length, flags);
 	if (got == -2)
 		return false;
-	bool whole = !(flags & (MSG_PEEK | MSG_TRUNC | MSG_OOB));
-	if (got > 0 && whole)
-		got = receive_rest(step, fd, bytes, length, got);
+	if (got > 0 && !(flags & (MSG_PEEK | MSG_OOB)))
+		got = receive_rest(step, fd, bytes, length, got, flags & MSG_TRUNC);
 	if (got > 0 && flags & MSG_PEEK)
 		/* How far one sees is left open; that there is something, and what, is not. */
 		say(step, " some #%02x", (unsigned char)(flags & MSG_TRUNC ? 0 : bytes[0]));
 	else
 		say_result(step, got);
-	if (got > 0 && whole && step->words < 6)
+	if (got > 0 && !(flags & (MSG_PEEK | MSG_TRUNC)) && step->words < 6)
 		say_bytes(step, bytes, got);
 	return true;
 }

@@ -68,10 +68,11 @@ fn many(theatre: &Theatre, arguments: &Arguments) -> Result<ExitCode> {
     let until = Instant::now() + Duration::from_secs(arguments.minutes * 60);
     let tally = hunt(theatre, arguments.seed, arguments.seeds, Some(until));
     println!(
-        "{} programs agreed, {} of them over VMMC; {} had no end on the kernel; {} differed (seeds {:?})",
+        "{} programs agreed, {} of them over VMMC; {} had no end on the kernel; {:?} differed once; {} differed (seeds {:?})",
         tally.agreed,
         tally.accelerated,
         tally.discarded,
+        tally.passing,
         tally.failures.len(),
         tally.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>()
     );

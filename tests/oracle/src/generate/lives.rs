@@ -46,7 +46,9 @@ impl Generator {
     }
 
     fn shut(&mut self, actor: char, slot: usize, end: End) {
-        let how = self.random.pick(&["WR", "WR", "RD", "RDWR"]);
+        // Bytes that come after a shutdown of the receiving side reset a connection, and doorbells are bytes.
+        let quiet = self.model.ends[end].unread == 0 && self.model.ends[end ^ 1].unread == 0;
+        let how = if quiet { self.random.pick(&["WR", "WR", "RD", "RDWR"]) } else { "WR" };
         self.step(actor, format!("shutdown s{slot} {how}"));
         if how != "RD" {
             self.model.ends[end].shut = true;
@@ -60,7 +62,7 @@ impl Generator {
 
     /// A descriptor goes to another process, or to the same; sometimes the original is closed meanwhile.
     fn pass(&mut self, actor: char, slot: usize, end: End) {
-        if !self.model.has_room(1) {
+        if !self.model.has_room(1) || !self.model.hand_on(end) {
             return;
         }
         let actors: Vec<char> = self.model.actors.keys().copied().collect();
@@ -101,6 +103,10 @@ impl Generator {
     }
 
     fn exec(&mut self, actor: char) {
+        let ends: Vec<End> = self.model.connections(actor).into_iter().map(|(_, end)| end).collect();
+        if !ends.into_iter().all(|end| self.model.hand_on(end)) {
+            return;
+        }
         self.step(actor, "exec");
         // Sets come over, too: they are not close-on-exec. What dup3 and `cloexec` have made does not, and the interpreter
         // says so at the next use.

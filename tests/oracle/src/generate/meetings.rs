@@ -141,20 +141,13 @@ impl Generator {
 
     /// MSG_MORE or TCP_CORK, and what is sent behind it.
     fn held_back(&mut self, actor: char, slot: usize, end: End, (other, theirs): (char, usize)) {
-        let (first, second) = (1 + self.random.below(500), 1 + self.random.below(500));
-        if self.model.ends[end].unread + first + second > UNREAD_MOST {
+        let (length, times) = (1 + self.random.below(500), 2 + self.random.below(3));
+        if self.model.ends[end].unread + length * times > UNREAD_MOST {
             return;
         }
-        if self.random.percent(50) {
-            self.step(other, format!("send s{theirs} {first}b 1x MORE"));
-            self.step(other, format!("send s{theirs} {second}b 1x 0"));
-        } else {
-            self.step(other, format!("set s{theirs} CORK 1"));
-            self.step(other, format!("send s{theirs} {first}b 1x 0"));
-            self.step(other, format!("send s{theirs} {second}b 1x 0"));
-            self.step(other, format!("set s{theirs} CORK 0"));
-        }
+        let verb = self.random.pick(&["more", "cork"]);
+        self.step(other, format!("{verb} s{theirs} {length}b {times}x"));
         self.step(actor, format!("poll 0ms s{slot} IN"));
-        self.model.ends[end].unread += first + second;
+        self.model.ends[end].unread += length * times;
     }
 }

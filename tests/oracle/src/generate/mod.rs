@@ -95,6 +95,7 @@ impl Generator {
         }
         self.model.ends.extend([EndState::default(), EndState::default()]);
         self.model.wild.push(false);
+        self.model.handed.push(false);
         self.model.add(accepting, server, Kind::Connection(end));
         self.model.add(connecting, client, Kind::Connection(end + 1));
         if self.random.percent(60) {

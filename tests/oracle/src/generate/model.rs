@@ -44,6 +44,9 @@ pub(super) struct Model {
     pub(super) ends: Vec<EndState>,
     /// Connections that have been reset, or have had urgent data: nothing may block there.
     pub(super) wild: Vec<bool>,
+    /// Connections of which an end has been handed on (exec, `SCM_RIGHTS`, splice). While bytes lie unread, the other end cannot be
+    /// then, nor where an end has shut down: that resets the connection (ARCHITECTURE.md, "Moving back without the sender").
+    pub(super) handed: Vec<bool>,
     next_slot: usize,
 }
 
@@ -97,6 +100,15 @@ impl Model {
                 Some((*actor, found.0))
             })
             .next()
+    }
+
+    /// This end may be handed on now; from then on it has been.
+    pub(super) fn hand_on(&mut self, end: End) -> bool {
+        let (here, there) = (&self.ends[end], &self.ends[end ^ 1]);
+        let read_out = here.unread == 0 && there.unread == 0;
+        let may = read_out || !(self.handed[end / 2] || here.shut || there.shut);
+        self.handed[end / 2] |= may;
+        may
     }
 
     pub(super) fn is_wild(&self, end: End) -> bool {
