@@ -33,6 +33,7 @@ const GATES: &[Gate] = &[
         run: exports,
     },
     Gate { name: "behaviour", what: "small C programs, on both roads, against the kernel", run: behaviour },
+    Gate { name: "oracle", what: "random programs of socket calls, on both roads, against the kernel", run: oracle },
     Gate {
         name: "programs",
         what: "redis, nginx, PostgreSQL … on both roads, killed and overloaded too",
@@ -62,6 +63,7 @@ const CALLS: &[&str] = &["vmmc-calls", "vmmc-preload"];
 const WHOLE: &str = "vmmc-tests";
 const WINDOWS: &str = "vmmc-tests-windows";
 const STUBGEN: &str = "vmmc-stubgen";
+const ORACLE: &str = "vmmc-oracle";
 
 /// A sanitizer, and the programs of `tests/apps` that are of use under it.
 const SANITIZED: &[(&str, &[&str])] = &[
@@ -137,7 +139,7 @@ fn all_or_nothing(arguments: &[&str]) -> Result<Tally> {
 }
 
 fn unit() -> Result<Tally> {
-    let excluded = CALLS.iter().chain([&WHOLE, &WINDOWS, &STUBGEN]).flat_map(|name| ["--exclude", name]);
+    let excluded = CALLS.iter().chain([&WHOLE, &WINDOWS, &STUBGEN, &ORACLE]).flat_map(|name| ["--exclude", name]);
     let arguments: Vec<&str> =
         ["test", "--quiet", "--no-fail-fast", "--workspace"].into_iter().chain(excluded).collect();
     Ok(cargo_test(&arguments, &[]))
@@ -180,6 +182,12 @@ fn exports() -> Result<Tally> {
 
 fn behaviour() -> Result<Tally> {
     whole(|target| target.starts_with("behaviour"))
+}
+
+/// The programs that once failed, and a fixed number of random ones: about three minutes.
+fn oracle() -> Result<Tally> {
+    build_release()?;
+    Ok(cargo_test(&["test", "--no-fail-fast", "-p", ORACLE], &[]))
 }
 
 fn programs() -> Result<Tally> {
