@@ -39,11 +39,7 @@ const GATES: &[Gate] = &[
         what: "redis, nginx, PostgreSQL … on both roads, killed and overloaded too",
         run: programs,
     },
-    Gate {
-        name: "faults",
-        what: "kills, stops, limits, versions, containers, thousands of connections",
-        run: faults,
-    },
+    Gate { name: "faults", what: "kills, stops, limits, versions, containers, thousands of connections", run: faults },
     Gate { name: "sanitizers", what: "the C programs under ASan and TSan, with the library beneath", run: sanitizers },
     Gate { name: "fuzz", what: "whatever a peer, a client of the broker or a file can say", run: fuzz::run },
     Gate {
@@ -65,10 +61,11 @@ const WINDOWS: &str = "vmmc-tests-windows";
 const STUBGEN: &str = "vmmc-stubgen";
 const ORACLE: &str = "vmmc-oracle";
 
-/// A sanitizer, and the programs of `tests/apps` that are of use under it.
+/// A sanitizer, and the programs of `tests/apps` that are of use under it. (In `threads_wake` a descriptor is closed under another
+/// thread on purpose.)
 const SANITIZED: &[(&str, &[&str])] = &[
-    ("address", &["echo_sizes", "scatter_gather", "peek", "receive_flags", "close_unread", "many_connections", "fork_share"]),
-    ("thread", &["threads_wake", "threads_one_socket", "epoll_threads", "both_ways", "two_sleepers"]),
+    ("address", &["echo_sizes", "scatter_gather", "peek", "receive_flags", "close_unread", "fork_share"]),
+    ("thread", &["threads_one_socket", "epoll_threads", "both_ways", "two_sleepers"]),
 ];
 
 /// Time after which a gate has hung, also on a slow machine; on a quiet one of two processors none takes ten minutes.
@@ -208,7 +205,10 @@ fn sanitizers() -> Result<Tally> {
     let mut tally = Tally::default();
     for (sanitizer, programs) in SANITIZED {
         let arguments = ["test", "-p", WHOLE, "--test", "behaviour", "--", "--exact"];
-        tally.add(cargo_test(&[&arguments[..], programs].concat(), &[("VMMC_TEST_SANITIZER", sanitizer)]));
+        let suppressions = command::root().join("tests/thread-sanitizer.supp");
+        let options = format!("suppressions={}", suppressions.display());
+        let environment = [("VMMC_TEST_SANITIZER", *sanitizer), ("TSAN_OPTIONS", &options)];
+        tally.add(cargo_test(&[&arguments[..], programs].concat(), &environment));
     }
     Ok(tally)
 }
