@@ -17,11 +17,8 @@ use crate::tally::{Failure, Tally};
 
 /// Seconds for each target; `VMMC_TEST_SECONDS` says otherwise.
 const SECONDS: u64 = 12;
-/// An input that takes longer, in seconds, is a hang.
-const INPUT_LIMIT: &str = "-timeout=60";
-const MEGABYTES_MAX: &str = "-rss_limit_mb=2048";
-/// No input is longer.
-const INPUT_BYTES_MAX: &str = "-max_len=8192";
+/// An input that takes longer, in seconds, is a hang; how much memory may be taken, in MiB; how long an input may be; what is told.
+const OPTIONS: [&str; 4] = ["-timeout=60", "-rss_limit_mb=2048", "-max_len=8192", "-verbosity=0"];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const BUILT: &str = "target/fuzz";
 /// Coverage by counters and comparisons, and assertions on.
@@ -61,7 +58,7 @@ fn search(name: &str, seconds: u64) -> Result<Tally> {
     fs::create_dir_all(&found)?;
     let mut fuzz = Command::new(program(name));
     fuzz.current_dir(command::root()).arg(format!("-max_total_time={seconds}"));
-    fuzz.arg(format!("-artifact_prefix={BUILT}/{name}-")).args([INPUT_LIMIT, MEGABYTES_MAX, INPUT_BYTES_MAX, "-verbosity=0"]);
+    fuzz.arg(format!("-artifact_prefix={BUILT}/{name}-")).args(OPTIONS);
     // What is found is written to the first.
     fuzz.arg(found).args(Some(kept).filter(|kept| kept.is_dir()));
     let mut said = Failure::new(name);

@@ -1,7 +1,8 @@
 //! A load whose every byte is checked: `load serve PORT` and `load drive PORT CONNECTIONS MILLISECONDS SEED`.
 //!
 //! A plain program over `std::net`, as anybody might write it; the tests kill one end of it and look at the other. For every
-//! connection it prints how it ended: `end`, `cut` (before all had come), `refused`, `reset`, `pipe`, or `WRONG …`, which is also exit code 3.
+//! connection it prints how it ended: `end`, `cut` (before all had come), `refused`, `reset`, `pipe`, or `WRONG …`, which is
+//! also exit code 3.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
