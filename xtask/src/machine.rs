@@ -52,6 +52,7 @@ const NEEDS: &[Need] = &[
     need("runuser", "util-linux"),
     need("ip", "iproute2"),
     need("g++", "g++"),
+    need("musl-gcc", "musl-tools"),
     need("ssh", "openssh-client"),
     Need { unit: Some("ssh"), ..need("sshd", "openssh-server") },
     Need { unit: Some("rsync"), ..need("rsync", "rsync") },

@@ -63,14 +63,11 @@ fn arguments_are_kept_verbatim() {
 fn the_settings_reach_the_command() {
     let show = ["--", "sh", "-c", "echo $VMMC_PROFILE $VMMC_SPIN $VMMC_STRICT. $VMMC_RUNTIME_DIR $LD_PRELOAD"];
     let directory = Place::new();
-    let (library, place) = (harmless_library(), directory.path().display());
+    let (library, place) = (spelled(&harmless_library()), directory.path().display());
     let shown = |options: &[&str]| finish(&mut run_in(directory.path(), &[options, &show].concat())).output;
-    assert_eq!(shown(&[]), format!("safe auto . {place} {}\n", library.display()));
-    assert_eq!(
-        shown(&["--profile", "latency", "--spin", "25"]),
-        format!("latency 25 . {place} {}\n", library.display())
-    );
-    assert_eq!(shown(&["--spin=off"]), format!("safe off . {place} {}\n", library.display()));
+    assert_eq!(shown(&[]), format!("safe auto . {place} {library}\n"));
+    assert_eq!(shown(&["--profile", "latency", "--spin", "25"]), format!("latency 25 . {place} {library}\n"));
+    assert_eq!(shown(&["--spin=off"]), format!("safe off . {place} {library}\n"));
 }
 
 #[test]
@@ -88,7 +85,30 @@ fn what_was_preloaded_stays_preloaded() {
     let mut run = run_in(directory.path(), &["--", "sh", "-c", "echo $LD_PRELOAD"]);
     let library = harmless_library();
     let other = library.with_file_name("libm.so.6");
-    assert_eq!(finish(run.env("LD_PRELOAD", &other)).output, format!("{}:{}\n", library.display(), other.display()));
+    assert_eq!(finish(run.env("LD_PRELOAD", &other)).output, format!("{}:{}\n", spelled(&library), other.display()));
+}
+
+/// Where musl's programs can run, the library is named so that only glibc's loader finds it.
+fn spelled(library: &Path) -> String {
+    let guard = if Path::new(MUSL_LOADER).exists() { "/$LIB/../../../.." } else { "" };
+    format!("{guard}{}", library.display())
+}
+
+const MUSL_LOADER: &str = "/lib/ld-musl-x86_64.so.1";
+
+#[test]
+fn a_program_of_musl_s_runs_as_ever_also_within_a_command_of_glibc_s() {
+    let directory = Place::new();
+    let (source, program) = (directory.path().join("greet.c"), directory.path().join("greet"));
+    std::fs::write(&source, "#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n").expect("written");
+    let compiled = Command::new("musl-gcc").arg(&source).arg("-o").arg(&program).status();
+    assert!(compiled.expect("musl-gcc; `cargo xtask setup` installs it").success());
+    let program = program.to_str().expect("a name in ASCII");
+    let alone = finish(&mut run_in(directory.path(), &["--", program]));
+    assert_eq!(alone.output, "hello\n");
+    assert!(alone.errors.contains("is linked with musl"), "{}", alone.errors);
+    let within = finish(&mut run_in(directory.path(), &["--", "sh", "-c", &format!("{program}; {program}")]));
+    assert_eq!((within.output.as_str(), within.errors.as_str()), ("hello\nhello\n", ""));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::{elf, library, program, runtime};
 use crate::failure::Failure;
 use crate::run::Options;
 use std::collections::BTreeMap;
-use std::ffi::{CString, OsString, c_char};
-use std::os::unix::ffi::OsStringExt as _;
+use std::ffi::{CString, OsStr, OsString, c_char};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 use vmmc_protocol::settings;
 
@@ -59,7 +59,7 @@ fn environment(options: &Options, directory: &Path, library: Option<&Path>) -> B
     environment.insert(settings::RUNTIME_DIR.into(), directory.into());
     if let Some(library) = library {
         let preloaded = environment.remove(&OsString::from(PRELOAD)).unwrap_or_default();
-        environment.insert(PRELOAD.into(), prepend(library, preloaded));
+        environment.insert(PRELOAD.into(), prepend(&spelled(library, has_musl()), preloaded));
     }
     environment
 }
@@ -67,8 +67,22 @@ fn environment(options: &Options, directory: &Path, library: Option<&Path>) -> B
 /// The loader's list of libraries to load first, cut at colons and spaces.
 const PRELOAD: &str = "LD_PRELOAD";
 
-fn prepend(library: &Path, preloaded: OsString) -> OsString {
-    let library = library.as_os_str().to_owned().into_vec();
+/// Where glibc's loader finds the library, by a name that leads musl's nowhere: that one ends a program whose preloaded library
+/// needs glibc, but passes over in silence what it does not find, and it knows no `$LIB` (glibc's own directory: "lib64", say).
+fn spelled(library: &Path, has_musl: bool) -> OsString {
+    let guard = if has_musl { "/$LIB/../../../.." } else { "" };
+    [guard.as_ref(), library.as_os_str()].into_iter().collect()
+}
+
+/// Whether musl's programs can run here.
+fn has_musl() -> bool {
+    let is_loader = |name: &OsStr| name.as_bytes().starts_with(b"ld-musl-");
+    std::fs::read_dir("/lib")
+        .is_ok_and(|mut files| files.any(|file| file.is_ok_and(|file| is_loader(&file.file_name()))))
+}
+
+fn prepend(library: &OsStr, preloaded: OsString) -> OsString {
+    let library = library.to_owned().into_vec();
     let preloaded = preloaded.into_vec();
     let mut entries = preloaded.split(|byte| b" :".contains(byte)).filter(|entry| !entry.is_empty());
     if entries.any(|entry| entry == library) {
@@ -108,9 +122,15 @@ mod tests {
 
     #[test]
     fn the_library_stands_first_and_once() {
-        let library = Path::new("/l/libvmmc.so");
+        let library = OsStr::new("/l/libvmmc.so");
         assert_eq!(prepend(library, OsString::new()), "/l/libvmmc.so");
         assert_eq!(prepend(library, "/a.so b.so".into()), "/l/libvmmc.so:/a.so b.so");
         assert_eq!(prepend(library, "/a.so:/l/libvmmc.so".into()), "/a.so:/l/libvmmc.so");
+    }
+
+    #[test]
+    fn only_where_musl_is_the_library_has_a_name_that_glibc_alone_understands() {
+        assert_eq!(spelled(Path::new("/l/libvmmc.so"), false), "/l/libvmmc.so");
+        assert_eq!(spelled(Path::new("/l/libvmmc.so"), true), "/$LIB/../../../../l/libvmmc.so");
     }
 }
