@@ -74,6 +74,7 @@ static void conclude_ending(void)
 	int process = atomic_load(&shared->ending);
 	if (process && kill(process, 0) != 0 && errno == ESRCH) {
 		int step = atomic_load(&shared->ending_step);
+		settle();
 		atomic_store(&shared->ending, 0);
 		atomic_store(&shared->done[step], true);
 		begin_next(step);

@@ -127,6 +127,8 @@ void lead(int actor, int from) __attribute__((noreturn));
 /* The step after this one may begin. */
 void begin_next(int number);
 void map_memory(void);
+/* After a close: the broker may hold a duplicate of the socket for a moment, and until then the peer hears nothing. */
+void settle(void);
 
 /* What the kernel has been given to send on this socket, in bytes; asked past the library. */
 long long kernel_sent(int fd);

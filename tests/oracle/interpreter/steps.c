@@ -57,6 +57,13 @@ static void await_turn(int number)
 		futex(FUTEX_WAIT, turn);
 }
 
+void settle(void)
+{
+	enum { BROKER_LOOKS_MS = 15 };
+	if (shared->enabled)
+		sleep_ms(BROKER_LOOKS_MS);
+}
+
 static void execute(struct step *step)
 {
 	static const part parts[] = { moves_data, moves_much, waits, asks, lives, forks };
@@ -80,6 +87,8 @@ void play(int actor, int from)
 		if (step.background)
 			begin_next(number);
 		execute(&step);
+		if (strncmp(step.word[0], "close", 5) == 0)
+			settle();
 		say_signals(&step);
 		atomic_store(&shared->done[number], true);
 		if (!step.background)

@@ -94,9 +94,11 @@ impl Generator {
             }
             (6..8, _) if threads == 1 => self.exec(actor),
             (8..10, _) if self.model.actors.len() > 1 && self.random.percent(40) => {
-                let how = self.random.pick(&["exit", "_exit", "kill"]);
+                // Bytes in the ring that a killed process has not read reset nothing: nobody is left who could say so.
+                let read_out = self.model.connections(actor).into_iter().all(|(_, end)| self.model.ends[end].unread == 0);
+                let how = self.random.pick(if read_out { &["exit", "_exit", "kill"] } else { &["exit", "_exit"] });
                 self.step(actor, format!("end {how}"));
-                self.model.end_process(actor);
+                self.model.end_process(actor, how == "kill");
             }
             _ => {}
         }

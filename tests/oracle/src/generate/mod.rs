@@ -96,6 +96,7 @@ impl Generator {
         self.model.ends.extend([EndState::default(), EndState::default()]);
         self.model.wild.push(false);
         self.model.handed.push(false);
+        self.model.killed.push(false);
         self.model.add(accepting, server, Kind::Connection(end));
         self.model.add(connecting, client, Kind::Connection(end + 1));
         if self.random.percent(60) {
@@ -129,7 +130,8 @@ impl Generator {
             return self.without_connection(actor);
         }
         let (slot, end) = self.random.pick(&connections);
-        match self.random.below(100) {
+        let kinds = if self.model.killed[end / 2] { 26..60 } else { 0..100 };
+        match kinds.start + self.random.below(kinds.len()) {
             0..26 => self.send(actor, slot, end),
             26..50 => self.receive(actor, slot, end),
             50..60 => self.ask_ready(actor),

@@ -47,6 +47,9 @@ pub(super) struct Model {
     /// Connections of which an end has been handed on (exec, `SCM_RIGHTS`, splice). While bytes lie unread, the other end cannot be
     /// then, nor where an end has shut down: that resets the connection (ARCHITECTURE.md, "Moving back without the sender").
     pub(super) handed: Vec<bool>,
+    /// Connections an end of which was killed: a doorbell may lie there that nobody has read, and then the kernel says "reset" where
+    /// it would have said "end". A receive and a poll are told the end all the same; nothing else is generated.
+    pub(super) killed: Vec<bool>,
     next_slot: usize,
 }
 
@@ -140,11 +143,12 @@ impl Model {
     }
 
     /// The actor's process has ended.
-    pub(super) fn end_process(&mut self, actor: char) {
+    pub(super) fn end_process(&mut self, actor: char, killed: bool) {
         let process = self.actors[&actor];
         self.actors.retain(|_, theirs| *theirs != process);
         for kind in std::mem::take(&mut self.processes[process]).into_values() {
             if let Kind::Connection(end) = kind {
+                self.killed[end / 2] |= killed;
                 self.release(end);
             }
         }
