@@ -56,9 +56,15 @@ fn one(theatre: &Theatre, program: &Program, times: usize) -> Result<ExitCode> {
     let verdict = replay(theatre, program, times);
     match &verdict {
         Verdict::Differs(shown) => println!("it differs:\n{shown}"),
-        Verdict::NoProgram => println!("it has no end on the kernel:\n{}", theatre.plainly(program, Duration::from_secs(3)).lines.join("\n")),
+        Verdict::NoProgram => println!(
+            "it has no end on the kernel:\n{}",
+            theatre.plainly(program, Duration::from_secs(3)).lines.join("\n")
+        ),
         Verdict::Agrees(by_ring) => {
-            println!("{}\nit agrees; {by_ring} bytes went past the kernel", theatre.accelerated(program).lines.join("\n"));
+            println!(
+                "{}\nit agrees; {by_ring} bytes went past the kernel",
+                theatre.accelerated(program).lines.join("\n")
+            );
         }
     }
     Ok(if matches!(verdict, Verdict::Agrees(_)) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

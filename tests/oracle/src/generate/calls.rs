@@ -67,8 +67,9 @@ impl Generator {
             _ => self.length(),
         };
         let mut flags = self.flags(&[("PEEK", 15), ("DONTWAIT", 30), ("WAITALL", 15), ("TRUNC", 3), ("NOSIGNAL", 3)]);
-        let careful =
-            !self.tame(end) || blocks && (unread == 0 || self.model.ends[end].wants_much || wanted > unread && flags.contains(&"WAITALL"));
+        let careful = !self.tame(end)
+            || blocks
+                && (unread == 0 || self.model.ends[end].wants_much || wanted > unread && flags.contains(&"WAITALL"));
         if careful && !flags.contains(&"DONTWAIT") {
             flags.push("DONTWAIT");
         }
@@ -173,13 +174,32 @@ impl Generator {
                 self.model.ends[end].wants_much = lowat > 1;
             }
             9 => {
-                let name = self.random.pick(&["NODELAY", "NODELAY", "KEEPALIVE", "OOBINLINE", "QUICKACK", "PRIORITY", "KEEPIDLE"]);
+                let name = self.random.pick(&[
+                    "NODELAY",
+                    "NODELAY",
+                    "KEEPALIVE",
+                    "OOBINLINE",
+                    "QUICKACK",
+                    "PRIORITY",
+                    "KEEPIDLE",
+                ]);
                 let value = 1 + self.random.below(2);
                 self.step(actor, format!("set s{slot} {name} {value}"));
             }
             _ => {
-                let names =
-                    ["ERROR", "NODELAY", "CORK", "RCVTIMEO", "SNDTIMEO", "RCVLOWAT", "LINGER", "TYPE", "ACCEPTCONN", "OOBINLINE", "DOMAIN"];
+                let names = [
+                    "ERROR",
+                    "NODELAY",
+                    "CORK",
+                    "RCVTIMEO",
+                    "SNDTIMEO",
+                    "RCVLOWAT",
+                    "LINGER",
+                    "TYPE",
+                    "ACCEPTCONN",
+                    "OOBINLINE",
+                    "DOMAIN",
+                ];
                 let name = self.random.pick(&names);
                 self.step(actor, format!("get s{slot} {name}"));
             }

@@ -80,7 +80,13 @@ impl Generator {
 
     /// fork, thread, exec, the end of a process.
     pub(super) fn process(&mut self, actor: char) {
-        let free = ('C'..='H').find(|new| !self.program.steps.iter().any(|step| step.actor == *new || step.words.get(1).is_some_and(|word| *word == new.to_string())));
+        let free = ('C'..='H').find(|new| {
+            !self
+                .program
+                .steps
+                .iter()
+                .any(|step| step.actor == *new || step.words.get(1).is_some_and(|word| *word == new.to_string()))
+        });
         let threads = self.model.actors.values().filter(|process| **process == self.model.actors[&actor]).count();
         match (self.random.below(10), free) {
             (0..4, Some(new)) => {
@@ -95,7 +101,8 @@ impl Generator {
             (6..8, _) if threads == 1 => self.exec(actor),
             (8..10, _) if self.model.actors.len() > 1 && self.random.percent(40) => {
                 // Bytes in the ring that a killed process has not read reset nothing: nobody is left who could say so.
-                let read_out = self.model.connections(actor).into_iter().all(|(_, end)| self.model.ends[end].unread == 0);
+                let read_out =
+                    self.model.connections(actor).into_iter().all(|(_, end)| self.model.ends[end].unread == 0);
                 let how = self.random.pick(if read_out { &["exit", "_exit", "kill"] } else { &["exit", "_exit"] });
                 self.step(actor, format!("end {how}"));
                 self.model.end_process(actor, how == "kill");

@@ -119,7 +119,8 @@ impl Generator {
     /// Much, in one direction or in both, or into the open arms of an end that reads late.
     fn bulk(&mut self, actor: char, slot: usize, end: End, (other, theirs): (char, usize)) {
         let total = self.random.pick(&[10_000, 100_000, 700_000, 3_000_000]);
-        let [piece, sip] = [0; 2].map(|_| self.random.pick(&[100_usize, 1000, 4096, 65_536, 200_000]).max(total / 2000));
+        let [piece, sip] =
+            [0; 2].map(|_| self.random.pick(&[100_usize, 1000, 4096, 65_536, 200_000]).max(total / 2000));
         let before = std::mem::take(&mut self.model.ends[end].unread);
         self.background(other, format!("pour s{theirs} {total}b {piece}b"));
         self.pause(actor);
