@@ -34,9 +34,7 @@ fn is_dropped(channel: &Channel) -> bool {
 
 #[test]
 fn a_slot_comes_back_zero_when_both_ends_have_released_it() {
-    let dir = Dir::new("reuse");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir: _dir, broker: _broker, server, client } = Scene::new("reuse");
     let (near, far) = connection();
     let (mut one, mut other) = pair(&client, &near, &server, &far);
     let (memory, bells) = (one.segment.take().unwrap(), other.segment.take().unwrap());
@@ -68,9 +66,7 @@ fn a_slot_comes_back_zero_when_both_ends_have_released_it() {
 
 #[test]
 fn a_process_that_declined_a_chunk_is_sent_it_again() {
-    let dir = Dir::new("declined");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir: _dir, broker: _broker, server, client } = Scene::new("declined");
     let (near, far) = connection();
     let (one, other) = pair(&client, &near, &server, &far);
     client.client.decline(one.pairing.link, one.pairing.slot, one.pairing.side).unwrap();
@@ -83,9 +79,7 @@ fn a_process_that_declined_a_chunk_is_sent_it_again() {
 
 #[test]
 fn the_survivor_is_told_and_its_memory_is_left_alone() {
-    let dir = Dir::new("death");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server, client } = Scene::new("death");
     let (near, far) = connection();
     let (one, mut other) = pair(&client, &near, &server, &far);
     let unread = file(other.segment.take().unwrap().export);
@@ -112,9 +106,7 @@ fn the_survivor_is_told_and_its_memory_is_left_alone() {
 
 #[test]
 fn the_death_of_a_trials_second_ends_it() {
-    let dir = Dir::new("trial-death");
-    let _broker = Running::start(&dir);
-    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server: first, client: second } = Scene::new("trial-death");
     let (near, far) = connection();
     first.offer(1, &near);
     await_pending(&dir, 1);
@@ -171,9 +163,7 @@ fn there_is_one_broker_and_a_dead_ones_socket_is_replaced() {
 
 #[test]
 fn garbage_costs_the_one_who_says_it_its_connection_and_nobody_else() {
-    let dir = Dir::new("garbage");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server, client } = Scene::new("garbage");
     let (near, far) = connection();
     let (one, _) = pair(&client, &near, &server, &far);
 

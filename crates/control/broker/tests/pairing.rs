@@ -12,9 +12,7 @@ use vmmc_protocol::{Client, Event, Reason, slot};
 
 #[test]
 fn two_processes_get_one_slot_with_crossed_memory_and_bells() {
-    let dir = Dir::new("two");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir: _dir, broker: _broker, server, client } = Scene::new("two");
     let (near, far) = connection();
     let (at_client, at_server) = pair(&client, &near, &server, &far);
 
@@ -40,9 +38,7 @@ fn two_processes_get_one_slot_with_crossed_memory_and_bells() {
 
 #[test]
 fn a_second_connection_gets_the_next_slot_of_the_link_and_no_new_memory() {
-    let dir = Dir::new("second");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir: _dir, broker: _broker, server, client } = Scene::new("second");
     let ends: Vec<_> = (0..17).map(|_| connection()).collect();
     for (number, (near, far)) in ends.iter().enumerate() {
         let (one, other) = pair(&client, near, &server, far);
@@ -74,9 +70,7 @@ fn both_ends_may_be_one_process() {
 
 #[test]
 fn a_socket_connected_to_itself_is_not_paired_with_itself() {
-    let dir = Dir::new("own-end");
-    let _broker = Running::start(&dir);
-    let (guest, other) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir: _dir, broker: _broker, server: guest, client: other } = Scene::new("own-end");
     let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
     rustix::net::bind(&socket, &any).unwrap();
@@ -91,9 +85,7 @@ fn a_socket_connected_to_itself_is_not_paired_with_itself() {
 
 #[test]
 fn ipv4_meets_ipv6() {
-    let dir = Dir::new("families");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir: _dir, broker: _broker, server, client } = Scene::new("families");
     let listener = TcpListener::bind("[::]:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     for host in ["127.0.0.1", "::1"] {
@@ -105,9 +97,7 @@ fn ipv4_meets_ipv6() {
 
 #[test]
 fn ends_of_different_connections_are_never_paired() {
-    let dir = Dir::new("mismatch");
-    let _broker = Running::start(&dir);
-    let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server, client } = Scene::new("mismatch");
     let ((near, _far), (_near, far)) = (connection(), connection());
     client.offer(1, &near);
     server.offer(2, &far);
@@ -131,9 +121,7 @@ fn an_offer_alone_waits_and_holds_no_duplicate() {
 
 #[test]
 fn a_stale_offer_is_not_paired_with_the_next_user_of_its_port() {
-    let dir = Dir::new("stale");
-    let _broker = Running::start(&dir);
-    let (stale, server) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server: stale, client: server } = Scene::new("stale");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let port = near.local_addr().unwrap().port();
@@ -169,9 +157,7 @@ fn a_stale_offer_is_not_paired_with_the_next_user_of_its_port() {
 
 #[test]
 fn a_withdrawn_offer_is_not_asked_for_and_ends_a_trial() {
-    let dir = Dir::new("withdrawn");
-    let _broker = Running::start(&dir);
-    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir: _dir, broker: _broker, server: first, client: second } = Scene::new("withdrawn");
     let (near, far) = connection();
     first.offer(1, &near);
     first.client.withdraw(1).unwrap();
@@ -191,9 +177,7 @@ fn a_withdrawn_offer_is_not_asked_for_and_ends_a_trial() {
 
 #[test]
 fn an_unanswered_question_lets_go_of_the_socket_and_a_late_answer_still_pairs() {
-    let dir = Dir::new("late");
-    let _broker = Running::start(&dir);
-    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server: first, client: second } = Scene::new("late");
     let (near, far) = connection();
     first.offer(1, &near);
     await_pending(&dir, 1);
@@ -209,9 +193,7 @@ fn an_unanswered_question_lets_go_of_the_socket_and_a_late_answer_still_pairs() 
 
 #[test]
 fn a_question_keeps_a_dead_end_alive_for_a_tenth_of_a_second_at_most() {
-    let dir = Dir::new("held");
-    let _broker = Running::start(&dir);
-    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server: first, client: second } = Scene::new("held");
     let (mut near, far) = connection();
     first.offer(1, &near);
     await_pending(&dir, 1);
@@ -226,9 +208,7 @@ fn a_question_keeps_a_dead_end_alive_for_a_tenth_of_a_second_at_most() {
 
 #[test]
 fn a_lingering_close_does_not_keep_the_broker() {
-    let dir = Dir::new("linger");
-    let _broker = Running::start(&dir);
-    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server: first, client: second } = Scene::new("linger");
     let (near, mut far) = connection();
     rustix::net::sockopt::set_socket_linger(&far, Some(Duration::from_secs(20))).unwrap();
     far.set_nonblocking(true).unwrap();
@@ -246,9 +226,7 @@ fn a_lingering_close_does_not_keep_the_broker() {
 
 #[test]
 fn an_end_that_finished_before_the_answer_is_not_paired() {
-    let dir = Dir::new("finished");
-    let _broker = Running::start(&dir);
-    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server: first, client: second } = Scene::new("finished");
     let (near, far) = connection();
     first.offer(1, &near);
     await_pending(&dir, 1);
@@ -290,9 +268,7 @@ fn of_two_processes_that_share_a_socket_the_later_one_counts() {
 fn pairs_that_find_no_room_for_a_trial_are_paired_later() {
     const PAIRS: u64 = 300;
     const TRIALS: usize = 256;
-    let dir = Dir::new("room");
-    let _broker = Running::start(&dir);
-    let (first, second) = (Guest::new(&dir), Guest::new(&dir));
+    let Scene { dir, broker: _broker, server: first, client: second } = Scene::new("room");
     let ends: Vec<_> = (0..PAIRS).map(|_| connection()).collect();
     for (token, (near, _)) in (0..).zip(&ends) {
         first.offer(token, near);

@@ -159,6 +159,23 @@ impl Guest {
     }
 }
 
+/// A broker and two processes; in the order in which they may go, the last one first.
+pub(crate) struct Scene {
+    pub(crate) dir: Dir,
+    pub(crate) broker: Running,
+    pub(crate) server: Guest,
+    pub(crate) client: Guest,
+}
+
+impl Scene {
+    pub(crate) fn new(name: &str) -> Self {
+        let dir = Dir::new(name);
+        let broker = Running::start(&dir);
+        let (server, client) = (Guest::new(&dir), Guest::new(&dir));
+        Self { dir, broker, server, client }
+    }
+}
+
 /// Pairs one connection of two processes, the first with token 1 and the second with token 2.
 pub(crate) fn pair(first: &Guest, first_end: &TcpStream, second: &Guest, second_end: &TcpStream) -> (Paired, Paired) {
     first.offer(1, first_end);
