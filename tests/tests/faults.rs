@@ -13,7 +13,7 @@ use vmmc_protocol::{Client as Broker, RuntimeDir};
 use vmmc_tests::{Ends, Program, Stage, net};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_load");
-const FAULTS: u64 = 2000;
+const FAULTS: u64 = 1500;
 const SERVERS: usize = 2;
 const CLIENTS: usize = 4;
 const CONNECTIONS: usize = 4;

@@ -16,7 +16,7 @@ use crate::command::{self, cargo};
 use crate::tally::{Failure, Tally};
 
 /// Seconds for each target; `VMMC_TEST_SECONDS` says otherwise.
-const SECONDS: u64 = 12;
+const SECONDS: u64 = 10;
 /// An input that takes longer, in seconds, is a hang; how much memory may be taken, in MiB; how long an input may be; what is told.
 const OPTIONS: [&str; 4] = ["-timeout=60", "-rss_limit_mb=2048", "-max_len=8192", "-verbosity=0"];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
