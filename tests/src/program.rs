@@ -64,6 +64,13 @@ impl Launch {
         self
     }
 
+    /// Takes an environment variable away.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Runs in this directory.
     #[must_use]
     pub fn directory(mut self, directory: &Path) -> Self {

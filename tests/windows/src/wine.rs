@@ -16,6 +16,10 @@ const WINE_SERVER: &str = "/usr/lib/wine/wineserver64";
 /// What Wine would ask a person about when it meets its first prefix: a .NET and an HTML engine of its own.
 const NO_ENGINES: &str = "mscoree,mshtml=";
 
+/// Settings of the product that programs might inherit.
+const SETTINGS: [&str; 7] =
+    ["VMMC_BIN", "VMMC_LIBRARY", "VMMC_RUNTIME_DIR", "VMMC_DISABLE", "VMMC_PROFILE", "VMMC_SPIN", "VMMC_STRICT"];
+
 /// The prefix that is kept is made once.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -78,6 +82,8 @@ fn command(prefix: &Path) -> Command {
 /// Gives a launch the prefix's environment. A `wsock32.dll` beside the program is taken before Wine's, as Windows would;
 /// which one was, is told on standard error.
 pub(crate) fn environment(launch: Launch, prefix: &Path) -> Launch {
+    // Our caller's settings are not the programs': the command of Linux, for one, would be started as their broker.
+    let launch = SETTINGS.iter().fold(launch, |launch, name| launch.without(name));
     launch
         .env("WINEPREFIX", prefix)
         .env("WINEDEBUG", "-all,+loaddll")
