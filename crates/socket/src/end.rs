@@ -71,6 +71,10 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
     }
     if connection.is_paired() {
         connection.sender().hint_end(unread || kernel::closes_with_reset(fd));
+        if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
+            // A peer that sends to a closed socket learns of it from the kernel: what it puts in the ring has to be rung for.
+            connection.receiver().arm();
+        }
     }
 }
 

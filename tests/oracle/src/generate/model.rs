@@ -150,6 +150,8 @@ impl Model {
             if let Kind::Connection(end) = kind {
                 self.killed[end / 2] |= killed;
                 self.release(end);
+                // A child that never asked for anything itself does not answer a peer that moves back.
+                self.handed[end / 2] = true;
             }
         }
     }
