@@ -19,6 +19,7 @@ programs! {
     all_closed
     background
     bad_places
+    borders
     both_ways
     bytes_waiting
     cancelled

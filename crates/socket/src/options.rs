@@ -3,7 +3,7 @@ use crate::connection::{Connection, flag};
 use crate::{Ending, doorbell, end, roads, table};
 use vmmc_os::{abi, kernel};
 use vmmc_protocol::{Reason, record::DirectionRecord};
-use vmmc_stream::{Next, Road};
+use vmmc_stream::{Ahead, Next, Road};
 use vmmc_sync::Ordering;
 
 /// `shutdown(fd, how)`.
@@ -116,32 +116,34 @@ fn tcp_info(connection: &'static Connection, fd: i32, value: &mut [u8]) -> Endin
 
 /// Bytes that have come and that the kernel does not know of, less the doorbells in its queue.
 fn unread_past_kernel(connection: &'static Connection, fd: i32) -> u64 {
-    match unread(connection) {
-        Some(unread) if connection.recv.road() == Road::Vmmc => {
-            let doorbells = kernel::ioctl_int(fd, abi::FIONREAD).unwrap_or(0);
-            (unread as u64).wrapping_sub(doorbells as u64)
-        }
-        _ => 0,
-    }
+    unread(connection, fd).map_or(0, |unread| unread.wrapping_sub(queued(fd)))
 }
 
-/// What the receiver has for the application, if its road is VMMC or moving.
-fn unread(connection: &'static Connection) -> Option<usize> {
+/// Bytes in the kernel's queue, doorbells among them.
+fn queued(fd: i32) -> u64 {
+    kernel::ioctl_int(fd, abi::FIONREAD).map_or(0, |bytes| u64::from(bytes.cast_unsigned()))
+}
+
+/// What the application could receive now, on both sides of the next move. `None`: what the kernel's queue holds.
+fn unread(connection: &'static Connection, fd: i32) -> Option<u64> {
     if !connection.is_paired() || !connection.recv.is_ready() {
         return None;
     }
     let _alone = connection.recv_gate.alone(crate::process::id())?;
-    match connection.receiver().look() {
-        Ok(Next::Data(n)) => Some(n),
-        Ok(Next::Empty { .. }) => Some(0),
-        Ok(Next::Kernel { .. }) if connection.recv.road() == Road::Vmmc => Some(0),
-        _ => None,
+    let receiver = connection.receiver();
+    let here = if let Next::Data(n) = receiver.look().ok()? { n as u64 } else { 0 };
+    match receiver.ahead().ok()? {
+        Ahead::Same => (here > 0 || connection.recv.road() == Road::Vmmc).then_some(here),
+        Ahead::Ring { after, bytes } => Some(if queued(fd) < after { queued(fd) } else { after + bytes }),
+        Ahead::Kernel { doorbells } => Some(here + queued(fd).saturating_sub(doorbells)),
     }
 }
 
 /// `ioctl(fd, FIONREAD)`; `Handled(n)`: n is what `*argp` gets.
 pub fn readable_bytes(fd: i32) -> Ending {
-    table::lookup(fd).and_then(unread).map_or(Ending::Bypass, |n| Ending::Handled(n as isize))
+    table::lookup(fd)
+        .and_then(|connection| unread(connection, fd))
+        .map_or(Ending::Bypass, |n| Ending::Handled(n as isize))
 }
 
 /// `ioctl(fd, SIOCOUTQ)`; as [`readable_bytes`]. Bytes in the peer's ring have arrived.
@@ -157,6 +159,17 @@ pub fn at_mark(fd: i32) -> Ending {
     match table::lookup(fd) {
         Some(connection) if connection.is_paired() && is_before_kernel_data(connection, fd) => Ending::Handled(0),
         _ => Ending::Bypass,
+    }
+}
+
+/// Before a receive with MSG_OOB: doorbells are taken from before the urgent byte, which the kernel would not pass over with
+/// something unread in front of it when the next one comes.
+pub fn before_urgent(fd: i32) {
+    let Some(connection) = table::lookup(fd).filter(|connection| connection.is_paired()) else { return };
+    let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return };
+    let receiver = connection.receiver();
+    if let Ok(Ahead::Kernel { doorbells }) = receiver.ahead() {
+        let _ = doorbell::drain(connection, fd, &receiver, doorbells as usize);
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::IoSliceMut;
 use std::time::Duration;
 use vmmc_os::{Errno, PollFd, abi, cancel, clock, kernel};
 use vmmc_protocol::record::count;
-use vmmc_stream::{Lie, Next, Road};
+use vmmc_stream::{Ahead, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
 /// An empty non-blocking receive asks the kernel for news of the end at most this often.
@@ -223,6 +223,7 @@ impl Call<'_, '_> {
         }
         self.done += taken;
         if self.flags & abi::MSG_PEEK != 0 {
+            self.peek_on(receiver)?;
             return Ok(Step::Done(Ok(self.done)));
         }
         count(&self.connection.record.incoming.vmmc_bytes, taken as u64);
@@ -232,6 +233,39 @@ impl Call<'_, '_> {
             return Ok(Step::Done(Ok(self.done)));
         }
         Ok(Step::Again)
+    }
+
+    /// All that memory holds has been peeked at: what the kernel holds behind it is seen, too.
+    fn peek_on(&mut self, receiver: &ConnectionReceiver<'_>) -> Result<(), Lie> {
+        let Ahead::Kernel { doorbells } = receiver.ahead()? else { return Ok(()) };
+        let queued = kernel::ioctl_int(self.fd, abi::FIONREAD).unwrap_or(0);
+        if self.done == self.wanted || u64::from(queued.cast_unsigned()) <= doorbells {
+            return Ok(());
+        }
+        // Data stands behind them, which wakes whoever they would have woken.
+        doorbell::drain(self.connection, self.fd, receiver, doorbells as usize)?;
+        let mut skip = self.done;
+        for buf in self.bufs.iter_mut() {
+            if let Some(room @ [_, ..]) = buf.get_mut(skip..) {
+                self.done += kernel::recv(self.fd, room, abi::MSG_DONTWAIT | abi::MSG_PEEK).unwrap_or(0);
+                break;
+            }
+            skip -= buf.len();
+        }
+        Ok(())
+    }
+
+    /// `seen` bytes of the kernel road have been peeked at: if those were its last, the ring's are seen, too.
+    fn peek_ring_behind(&mut self, receiver: &ConnectionReceiver<'_>, seen: usize) -> Result<(), Lie> {
+        let Ahead::Ring { after, .. } = receiver.ahead()? else { return Ok(()) };
+        let (mut taken, mut skip) = (0, self.done);
+        for buf in self.bufs.iter_mut().filter(|_| after == seen as u64) {
+            let from = skip.min(buf.len());
+            skip -= from;
+            taken += receiver.peek_ahead(taken, buf.get_mut(from..).unwrap_or_default())?;
+        }
+        self.done += taken;
+        Ok(())
     }
 
     /// The sender has left, and its last doorbells stand before what comes next.
@@ -273,11 +307,14 @@ impl Call<'_, '_> {
                     self.connection.set(flag::PEER_FINISHED, true);
                     Ok(Step::Done(Ok(self.done)))
                 }
-                Ok(n) if peek != 0 => Ok(if receiver.look()? == (Next::Kernel { limit }) {
-                    Step::Done(Ok(self.done + n))
-                } else {
-                    Step::Again
-                }),
+                Ok(n) if peek != 0 => {
+                    if receiver.look()? != (Next::Kernel { limit }) {
+                        return Ok(Step::Again);
+                    }
+                    self.done += n;
+                    self.peek_ring_behind(receiver, n)?;
+                    Ok(Step::Done(Ok(self.done)))
+                }
                 Ok(n) => {
                     let data = doorbell::hear(self.connection, self.fd, receiver, room.get(..n).unwrap_or_default())?;
                     self.after_kernel(data);

@@ -318,10 +318,12 @@ fn incoming_back(connection: &'static Connection, fd: i32, reason: Reason) {
 }
 
 /// Unread bytes stayed in the ring, and that takes them from nobody: another program inherits the socket as well, but it
-/// is a process of ours that goes on reading.
+/// is a process of ours that goes on reading. Not so if the reader itself becomes that program, which would find doorbells:
+/// who that is can only be guessed, by who had the connection paired.
 fn is_read_here(connection: &Connection, reason: Reason) -> bool {
+    let is_reader = connection.paired_by.load(Ordering::Relaxed) == crate::process::id();
     reason == Reason::INHERITED
-        && (connection.references.load(Ordering::Relaxed) > 1 || !crate::process::is_about_to_execute())
+        && (!crate::process::is_about_to_execute() || connection.references.load(Ordering::Relaxed) > 1 && !is_reader)
 }
 
 /// `Ok(false)`: the sender does not answer, or cannot take bytes back; unread ones are where they were.

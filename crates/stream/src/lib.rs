@@ -14,12 +14,14 @@
 //! The caller holds the stream's gate: one thread at a time uses a `Sender` or a `Receiver` of one state.
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod back;
 pub mod layout;
 mod receiver;
 mod sender;
 mod state;
 
+pub use ahead::Ahead;
 pub use back::Back;
 pub use receiver::{Next, Receiver};
 pub use sender::Sender;

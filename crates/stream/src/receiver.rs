@@ -53,7 +53,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
 
     /// The ring's fill, the inline length, checked: no honest sender puts more than the capacity.
     #[inline]
-    fn available(&self) -> Result<(u64, u64), Lie> {
+    pub(crate) fn available(&self) -> Result<(u64, u64), Lie> {
         let word = self.inbox.load(TAIL);
         let filled = (word & TAIL_MASK).wrapping_sub(self.state.head.get());
         if filled > self.state.capacity.get() { Err(Lie::Index) } else { Ok((filled, word >> 56)) }
@@ -195,7 +195,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         if unread > self.available()?.0 { Err(Lie::Index) } else { Ok(unread) }
     }
 
-    fn resume_at(&self) -> Result<u64, Lie> {
+    pub(crate) fn resume_at(&self) -> Result<u64, Lie> {
         let resume = self.inbox.load(RESUME_AT);
         let doorbells = resume.wrapping_sub(self.state.switch_at.get());
         if doorbells > u64::from(u32::MAX) { Err(Lie::Index) } else { Ok(resume) }
@@ -282,7 +282,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     }
 
     #[inline]
-    fn copy_ring(&self, from: u64, dst: &mut [u8]) {
+    pub(crate) fn copy_ring(&self, from: u64, dst: &mut [u8]) {
         let window = self.window() as usize;
         let at = from as usize & (window - 1);
         let (first, wrapped) = dst.split_at_mut(dst.len().min(window - at));

@@ -16,7 +16,7 @@ const fn feature(
 
 /// Every flag, option, request and use that somebody has looked at.
 pub const FEATURES: &[Feature] = &[
-    feature(Flags, Both, &["MSG_PEEK"], "", &["peek", "threads_one_socket"]),
+    feature(Flags, Both, &["MSG_PEEK"], "", &["peek", "borders", "threads_one_socket"]),
     feature(Flags, Both, &["MSG_WAITALL"], "", &["waitall"]),
     feature(Flags, Both, &["MSG_DONTWAIT"], "", &["receive_flags", "nonblocking"]),
     feature(Flags, Both, &["MSG_TRUNC"], "the bytes are thrown away", &["receive_flags"]),
@@ -29,7 +29,13 @@ pub const FEATURES: &[Feature] = &[
         &["receive_flags"],
     ),
     feature(Flags, Both, &["MSG_CMSG_CLOEXEC", "MSG_WAITFORONE"], "", &["receive_flags", "many_messages"]),
-    feature(Flags, MovesBack, &["MSG_OOB"], "", &["urgent", "signal_driven"]),
+    feature(
+        Flags,
+        MovesBack,
+        &["MSG_OOB"],
+        "the sender's end moves; a receive goes past the stream",
+        &["urgent", "signal_driven", "borders"],
+    ),
     feature(Flags, MovesBack, &["MSG_ZEROCOPY"], "", &["zero_copy"]),
     feature(Flags, Kernels, &["MSG_ERRQUEUE"], "", &["receive_flags", "zero_copy"]),
     feature(
@@ -89,7 +95,7 @@ pub const FEATURES: &[Feature] = &[
         "read back as set, but memory's own room is up to 2 MiB more",
         &["socket_options", "room"],
     ),
-    feature(Requests, Both, &["FIONREAD", "SIOCOUTQ"], "", &["bytes_waiting"]),
+    feature(Requests, Both, &["FIONREAD", "SIOCOUTQ"], "", &["bytes_waiting", "borders"]),
     feature(Requests, Both, &["SIOCATMARK"], "", &["urgent", "signal_driven"]),
     feature(Requests, Both, &["FIONBIO", "O_NONBLOCK"], "", &["nonblocking"]),
     feature(Requests, Both, &["F_DUPFD", "F_DUPFD_CLOEXEC"], "", &["duplicates"]),

@@ -27,7 +27,7 @@ pub const TABLE: &[Row] = &[
         Ring,
         "recv",
         &["__recv_chk"],
-        "MSG_OOB and flags unknown to the library move back first; MSG_ERRQUEUE passes",
+        "flags unknown to the library move back first; MSG_OOB and MSG_ERRQUEUE pass",
     ),
     row(Data, Ring, "recvfrom", &["__recvfrom_chk"], "as recv"),
     row(

@@ -1,6 +1,6 @@
 //! Calls that move bytes through one buffer, a vector, or out of a file. Those with a `msghdr` are in `message.rs`.
 
-use crate::answer::{asked, fail};
+use crate::answer::{asked, fail, told};
 use crate::arguments::{Pieces, bytes, bytes_mut};
 use crate::lifecycle::move_back;
 use crate::real::{also, real};
@@ -50,23 +50,28 @@ const RECV_FLAGS: c_int = libc::MSG_DONTWAIT
     | libc::MSG_WAITFORONE;
 /// They concern no byte of the stream, or a connection that is not yet one.
 const BESIDE_STREAM: c_int = libc::MSG_ERRQUEUE | libc::MSG_FASTOPEN;
+/// They are received past the stream: urgent data is on the kernel road only, where its sender has moved, and a receiver that
+/// moved back as well would read past its mark.
+const RECEIVED_BESIDE: c_int = BESIDE_STREAM | libc::MSG_OOB;
 /// The kernel refuses a longer address (`struct sockaddr_storage`).
 const ADDRESS_MAX: socklen_t = 128;
 /// How much of a stream one call throws away at most, where the program gave no buffer.
 const DISCARD_MAX: usize = 4096;
 
-/// Whether a call on `fd` with `flags` is for the socket room. If only the kernel can do it, the stream moves back here.
+/// Whether a call on `fd` with `flags` is for the socket room. If only the kernel can do it, the stream moves back here,
+/// unless it is `beside` the stream.
 #[inline]
-fn rings(fd: c_int, flags: c_int, known: c_int) -> bool {
-    is_tracked(fd) && (flags & !known == 0 || leave_for(fd, flags))
+fn rings(fd: c_int, flags: c_int, known: c_int, beside: c_int) -> bool {
+    is_tracked(fd) && (flags & !known == 0 || leave_for(fd, flags, beside))
 }
 
 #[cold]
-fn leave_for(fd: c_int, flags: c_int) -> bool {
-    if flags & libc::MSG_OOB != 0 {
-        move_back(fd, Reason::URGENT_DATA);
-    } else if flags & BESIDE_STREAM == 0 {
-        move_back(fd, Reason::KERNEL_FEATURE);
+fn leave_for(fd: c_int, flags: c_int, beside: c_int) -> bool {
+    if flags & beside == 0 {
+        let is_urgent = flags & libc::MSG_OOB != 0;
+        move_back(fd, if is_urgent { Reason::URGENT_DATA } else { Reason::KERNEL_FEATURE });
+    } else if flags & libc::MSG_OOB != 0 {
+        told(|| room::options::before_urgent(fd));
     }
     false
 }
@@ -74,13 +79,13 @@ fn leave_for(fd: c_int, flags: c_int) -> bool {
 /// As [`rings`], for what sends.
 #[inline]
 pub(crate) fn sends(fd: c_int, flags: c_int) -> bool {
-    rings(fd, flags, SEND_FLAGS)
+    rings(fd, flags, SEND_FLAGS, BESIDE_STREAM)
 }
 
 /// As [`rings`], for what receives.
 #[inline]
 pub(crate) fn receives(fd: c_int, flags: c_int) -> bool {
-    rings(fd, flags, RECV_FLAGS)
+    rings(fd, flags, RECV_FLAGS, RECEIVED_BESIDE)
 }
 
 #[unsafe(no_mangle)]
