@@ -167,9 +167,11 @@ impl Broker {
         Ok(())
     }
 
-    /// Shows a process the tables of all.
+    /// Shows a process the tables of its user's processes.
     fn show_tables(&mut self, id: ClientId) {
-        let tables = self.connections.values().filter_map(|one| Some((one.peer.pid, Arc::clone(one.table.as_ref()?))));
+        let user = self.connections.get(&id).and_then(|asking| asking.peer.user);
+        let same = self.connections.values().filter(|one| one.peer.user.is_some() && one.peer.user == user);
+        let tables = same.filter_map(|one| Some((one.peer.pid, Arc::clone(one.table.as_ref()?))));
         for (pid, table) in tables.collect::<Vec<_>>() {
             self.send(id, Reply::Table { pid }, Objects::Table(table));
         }
@@ -279,8 +281,9 @@ fn one(arrived: Arrived) -> Option<Arc<Descriptor>> {
     one.map(Arc::new)
 }
 
-/// A memory file, opened anew for reading alone; none if it is no memory file.
+/// A memory file, opened anew for reading alone; none if it is no sealed one. The broker may be allowed to read what whoever
+/// sends a descriptor is not: a path of any file can be sent, and only a memory file has seals.
 fn read_only(table: &Descriptor) -> Option<Arc<Descriptor>> {
-    memory::inspect(table.number()).ok()?;
+    memory::inspect(table.number()).ok().filter(|found| found.sealed)?;
     memory::reopen_read_only(table.number()).ok().map(Descriptor::new).map(Arc::new)
 }

@@ -2,7 +2,9 @@
 
 mod support;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use std::os::fd::AsRawFd;
 use support::*;
 use vmmc_broker::Policy;
 use vmmc_protocol::{Client, ControlError, Reason};
@@ -146,4 +148,37 @@ fn a_policy_that_others_can_write_is_none() {
     }
     std::fs::remove_file(&path).unwrap();
     assert_eq!(Policy::read(&path).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+}
+
+/// The processes whose tables are shown to one of this user's.
+fn tables_shown_to(user: u32, dir: &Dir) -> Vec<u32> {
+    let place = dir.runtime();
+    apart(move || {
+        become_user(user);
+        let mut shown = Vec::new();
+        Client::tables(&place, 1000, |pid, _| shown.push(pid)).unwrap();
+        shown
+    })
+}
+
+#[test]
+fn a_broker_opens_nothing_for_anybody_but_a_table_for_its_own_user() {
+    let dir = Dir::new("tables");
+    let _broker = Running::for_all(&dir, "");
+    let secret = dir.0.join("secret");
+    std::fs::write(&secret, "of root").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    // Whoever may enter the directory can have the path of the file, and send that.
+    let path = apart(move || {
+        become_user(ALICE);
+        rustix::fs::open(secret, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap()
+    });
+    let alice = guest_of(ALICE, &dir);
+    alice.client.hand_table(path.as_raw_fd()).unwrap();
+    assert_eq!(tables_shown_to(ALICE, &dir), []);
+
+    let table = vmmc_os::memory::create_sealed(c"table", 4096).unwrap();
+    alice.client.hand_table(table).unwrap();
+    assert_eq!(tables_shown_to(ALICE, &dir), [std::process::id()]);
+    assert_eq!(tables_shown_to(BOB, &dir), []);
 }
