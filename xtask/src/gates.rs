@@ -222,6 +222,7 @@ fn others_suites() -> Result<Tally> {
 fn windows_programs() -> Result<Tally> {
     machine::setup_windows()?;
     build_release()?;
+    windows::lint(windows::Target::X86_64)?;
     windows::build(windows::Target::X86_64)?;
     windows::build_test(windows::Target::X86_64, "vmmc-broker", "both_systems")?;
     let tally = cargo_test(&["test", "--no-fail-fast", "-p", WINDOWS], &[]);

@@ -71,8 +71,17 @@ const FILES: &[(&str, &str, bool)] = &[
 ];
 
 /// What builds for Windows and runs them, as packages: other packages have commands of the same names.
-const WINDOWS: &[&str] =
-    &["rustc-web", "cargo-web", "rust-web-src", "gcc-mingw-w64", "wine64", "iproute2", "curl", "xz-utils"];
+const WINDOWS: &[&str] = &[
+    "rustc-web",
+    "cargo-web",
+    "rust-web-src",
+    "rust-web-clippy",
+    "gcc-mingw-w64",
+    "wine64",
+    "iproute2",
+    "curl",
+    "xz-utils",
+];
 
 /// Makes the machine ready to build for Windows and to run that; quick if it is.
 pub(crate) fn setup_windows() -> Result<()> {

@@ -81,13 +81,24 @@ pub(crate) fn end_leftovers() {
 
 /// Debian's cargo, about to build or to test for Windows.
 fn cargo(what: &str, target: Target) -> Command {
-    let mut cargo = Command::new("/usr/bin/cargo");
+    prepared(Command::new("/usr/bin/cargo"), what, target)
+}
+
+fn prepared(mut cargo: Command, what: &str, target: Target) -> Command {
     cargo.args([what, "--quiet", "--release", "-Zbuild-std=std,panic_abort"]);
     cargo.args(["--target", target.triple(), "--target-dir", TARGET_DIRECTORY]);
     // `-Z` is for nightly builds of cargo, or for those who say that they know what they do.
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc").env_remove("RUSTFLAGS");
     cargo.current_dir(command::root()).stdin(Stdio::null());
     cargo
+}
+
+/// Looks through what is built, as the gate `clippy` does for Linux: it does not see the parts for Windows.
+pub(crate) fn lint(target: Target) -> Result<()> {
+    // The one that comes with Debian's compiler, wherever another cargo would look.
+    let mut clippy = prepared(Command::new("/usr/bin/cargo-clippy"), "clippy", target);
+    clippy.env("CARGO", "/usr/bin/cargo").args(PRODUCTS.iter().flat_map(|(package, _)| ["-p", package]));
+    command::must(clippy.args(["--", "-Dwarnings"]))
 }
 
 /// Where what is built for a kind of Windows stands.

@@ -1,5 +1,6 @@
 //! The chunks of links that this process has mapped: made when the broker sends one, taken away when the peer's process has
 //! gone and no connection here has been using the link for a while.
+use crate::bereaved::Bereaved;
 use crate::{pairing, table};
 use vmmc_os::kernel;
 use vmmc_protocol::client::NewSegment;
@@ -37,50 +38,57 @@ pub(crate) struct Chunk {
 }
 
 /// All of them.
-pub(crate) struct Chunks(Vec<Chunk>);
+pub(crate) struct Chunks {
+    all: Vec<Chunk>,
+    /// The links of which the broker has said that they are closed.
+    pub(crate) bereaved: Bereaved,
+}
 
 impl Chunks {
     pub(crate) fn new() -> Self {
-        Self(Vec::new())
+        Self { all: Vec::new(), bereaved: Bereaved::new() }
     }
 
     pub(crate) fn find(&self, link: u64, second: bool, number: u32) -> Option<&Chunk> {
-        self.0.iter().find(|chunk| chunk.link == link && chunk.second == second && chunk.number == number)
+        self.all.iter().find(|chunk| chunk.link == link && chunk.second == second && chunk.number == number)
     }
 
     /// The bells of a link that is known already: this end's and the peer's.
     pub(crate) fn bells(&self, link: u64, second: bool) -> Option<(i32, i32)> {
-        let known = self.0.iter().find(|chunk| chunk.link == link && chunk.second == second)?;
+        let known = self.all.iter().find(|chunk| chunk.link == link && chunk.second == second)?;
         Some((known.own_bell, known.peer_bell))
     }
 
     pub(crate) fn add(&mut self, link: u64, second: bool, number: u32, memory: (Segment, Segment), bells: (i32, i32)) {
         let ((export, import), (own_bell, peer_bell)) = (memory, bells);
         let (closed, sweeps_unused) = (false, 0);
-        self.0.push(Chunk { link, second, number, export, import, own_bell, peer_bell, closed, sweeps_unused });
+        self.all.push(Chunk { link, second, number, export, import, own_bell, peer_bell, closed, sweeps_unused });
     }
 
     /// The broker says that a link is closed; `None`: it is gone itself, and with it all of them.
     pub(crate) fn close(&mut self, link: Option<u64>) {
-        self.0
+        self.all
             .iter_mut()
             .filter(|chunk| link.is_none_or(|link| chunk.link == link))
             .for_each(|chunk| chunk.closed = true);
+        if let Some(link) = link {
+            self.bereaved.add(link);
+        }
     }
 
     pub(crate) fn any_closed(&self) -> bool {
-        self.0.iter().any(|chunk| chunk.closed)
+        self.all.iter().any(|chunk| chunk.closed)
     }
 
     /// Once a second while there are closed ones: unmaps those that have not been used for a while.
     pub(crate) fn sweep(&mut self) {
         let mut used = Vec::new();
         pairing::each_paired(|connection, _| used.push(connection.link.load(vmmc_sync::Ordering::Relaxed)));
-        for chunk in self.0.iter_mut().filter(|chunk| chunk.closed) {
+        for chunk in self.all.iter_mut().filter(|chunk| chunk.closed) {
             chunk.sweeps_unused = if used.contains(&chunk.link) { 0 } else { chunk.sweeps_unused + 1 };
         }
-        while let Some(at) = self.0.iter().position(|chunk| chunk.sweeps_unused >= SWEEPS_UNUSED) {
-            let chunk = self.0.swap_remove(at);
+        while let Some(at) = self.all.iter().position(|chunk| chunk.sweeps_unused >= SWEEPS_UNUSED) {
+            let chunk = self.all.swap_remove(at);
             // SAFETY: no connection has referred to these windows for seconds in which this process ran, so no call that
             // looked one up before is still under way; this was the only other record of them.
             unsafe {

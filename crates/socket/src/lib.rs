@@ -16,6 +16,7 @@
 
 mod address;
 mod arena;
+mod bereaved;
 mod chunks;
 #[cfg(target_os = "linux")]
 mod close_range;

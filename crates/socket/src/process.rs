@@ -207,6 +207,10 @@ pub fn before_exit() {
         }
     });
     family::leave();
+    if !vmmc_os::channel::ATTACHES_AT_ONCE {
+        // It may be in the midst of an offer; no other one is begun any more.
+        service::step_aside();
+    }
 }
 
 /// One reference less, and what dead members of the family held.

@@ -408,6 +408,9 @@ impl Call<'_, '_> {
         if family::let_go(self.connection) {
             return Some(self.outlived(slept));
         }
+        if self.connection.has(flag::BROKEN) {
+            return Some(if self.done > 0 { Ok(self.done) } else { Err(Errno(abi::ECONNRESET)) });
+        }
         match slept {
             Ok(0) => self.ended = self.connection.recv.road() == Road::Vmmc,
             Ok(_) => self.woken = self.connection.recv.road() == Road::Vmmc,

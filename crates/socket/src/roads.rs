@@ -7,9 +7,9 @@ use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Back, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
-/// A switch is made only when the receiver has at most this much kernel-road data left to read: none where the peer's own
+/// A switch is made only when the receiver has less than this much kernel-road data left to read: none where the peer's own
 /// count is all that there is to compare with.
-const LAG_MAX: u64 = if kernel::HAS_TCP_COUNTS { 64 * 1024 } else { 0 };
+const LAG_LIMIT: u64 = if kernel::HAS_TCP_COUNTS { 64 * 1024 } else { 1 };
 /// A blocking sender of bulk data lets the receiver catch up for at most so many rounds of [`ROUND_MICROS`]; the receiver
 /// works through the kernel's queue all the while, so nothing is lost by it.
 const CATCH_UP_ROUNDS: u32 = 200;
@@ -95,7 +95,7 @@ pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &Conn
         explain_outgoing(connection, Reason::PEER_FINISHED);
         return false;
     }
-    if sender.lag() > LAG_MAX && !(wait && caught_up(connection, sender)) {
+    if sender.lag() >= LAG_LIMIT && !(wait && caught_up(connection, sender)) {
         explain_outgoing(connection, Reason::TOO_FAR_BEHIND);
         return false;
     }
@@ -130,11 +130,11 @@ fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
         process::sleep_micros(ROUND_MICROS);
         let before = core::mem::replace(&mut lag, sender.lag());
         idle = if lag < before { 0 } else { idle + 1 };
-        if lag <= LAG_MAX || idle > CATCH_UP_IDLE_ROUNDS {
+        if lag < LAG_LIMIT || idle > CATCH_UP_IDLE_ROUNDS {
             break;
         }
     }
-    lag <= LAG_MAX
+    lag < LAG_LIMIT
 }
 
 /// Doorbells must wait neither for Nagle's algorithm nor under a cork.

@@ -27,7 +27,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Marks the second side of a link in a connection's slot word.
 const SECOND_SIDE: u32 = 1 << 31;
 /// So long the thread is waited for when it is to step aside: rounds, and the sleep in each.
-const ASIDE_ROUNDS: u32 = 2000;
+const ASIDE_ROUNDS: u32 = 10_000;
 const ASIDE_MICROS: u32 = 100;
 
 /// Connections to be asked for: a stack through `Connection::next_asked`.
@@ -233,7 +233,7 @@ impl Service {
             (0, true) => Some(self.pause()),
             _ => Some(TICK),
         };
-        let woken = self.watch.wait(timeout);
+        let woken = self.watch.wait(timeout.into_iter().chain(self.chunks.bereaved.pause()).min());
         if woken.broker {
             self.hear();
         }
@@ -241,6 +241,7 @@ impl Service {
         if woken.peer {
             safety_net::answer_peers();
         }
+        self.chunks.bereaved.look();
         if self.chunks.any_closed() && clock::monotonic().saturating_sub(self.last_sweep) >= SWEEP {
             self.chunks.sweep();
             self.last_sweep = clock::monotonic();

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use vmmc_tests_windows::{Launch, Program, Stage, compare, programs};
+use vmmc_tests_windows::{Ends, Launch, Program, Stage, compare, kernel_road_only, programs};
 
 const PORT: u16 = 9200;
 const LIMIT: Duration = Duration::from_secs(120);
@@ -118,8 +118,8 @@ fn five_hundred_connections() {
     });
 }
 
-// An end is killed while it sleeps: Wine 8 keeps the socket of a process open that is killed in the middle of a receive, and no
-// peer ever hears of that, with the DLL or without.
+// An end is killed while it sleeps: Wine 8 keeps the socket of a process open that is killed in the middle of a receive, and
+// without the DLL no peer ever hears of that.
 
 #[test]
 fn a_killed_client_is_seen_by_its_server_which_serves_the_next() {
@@ -152,4 +152,39 @@ fn a_killed_server_is_seen_by_its_client() {
         server.kill();
         client.finish().stdout
     });
+}
+
+/// Without the DLL at both ends this hangs: see above.
+#[test]
+fn a_client_that_is_killed_while_it_receives_is_seen_by_its_server() {
+    if kernel_road_only() {
+        return;
+    }
+    for how in ["recv", "select"] {
+        let stage = Stage::new("killed-receiver", Ends::Both, &[&programs::app("pending.exe")]);
+        let port = PORT.to_string();
+        let mut server = stage.server(&["pending.exe", "server", &port, how]).limit(LIMIT).start();
+        stage.await_listener(&mut server, PORT);
+        let mut client = stage.client(&["pending.exe", "client", &port, "300"]).limit(LIMIT).start();
+        await_words(&mut client, "receiving");
+        stage.await_both_ways();
+        client.kill();
+        let server = server.finish();
+        assert!(server.status.success() && server.stdout.contains("the client has gone"), "{how}: {}", server.stdout);
+    }
+}
+
+#[test]
+fn the_end_is_told_after_the_bytes() {
+    for how in ["window", "event"] {
+        println!("{how}:");
+        compare("closing", &[&programs::app("closing.exe")], |stage| {
+            let port = PORT.to_string();
+            let mut server = stage.server(&["closing.exe", "server", &port]).limit(LIMIT).start();
+            stage.await_listener(&mut server, PORT);
+            let client = stage.client(&["closing.exe", "client", &port, "300", how]).limit(LIMIT).run();
+            assert!(server.finish().status.success());
+            client
+        });
+    }
 }

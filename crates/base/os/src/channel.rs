@@ -8,8 +8,8 @@
 use core::fmt;
 
 pub use crate::system::channel::{
-    Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, PLACE_OF_SYSTEM, Waiter, bell_of_process,
-    check_place, is_place, session_place, system_place,
+    ATTACHES_AT_ONCE, Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, PLACE_OF_SYSTEM, Waiter,
+    bell_of_process, check_place, is_place, session_place, system_place,
 };
 
 /// No message carries more objects.

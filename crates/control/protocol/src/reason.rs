@@ -63,6 +63,7 @@ reasons! {
     27 NOT_ESTABLISHED "not-established" false "The connection is not established (any more), so it cannot be paired." ""
     28 OLD_KERNEL "old-kernel" true "The kernel cannot say which network a socket belongs to (SO_NETNS_COOKIE)." "Linux 5.14 or newer is needed."
     29 NO_PEER "no-peer" true "The other end never asked to be paired: it is not one of ours." "Start the other program with `vmmc run` as well, as the same user; what a connection carries from here on is not counted."
+    30 PEER_ENDED "peer-ended" true "The other end's process has ended, and the system has not closed the connection; it was reset." ""
 }
 
 impl Reason {

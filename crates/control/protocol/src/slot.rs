@@ -22,11 +22,21 @@ struct Class {
     capacity: usize,
 }
 
-const CLASSES: [Class; 3] = [
-    Class { end: 256, slots: 16, capacity: 2 * 1024 * 1024 },
-    Class { end: 1024, slots: 64, capacity: 512 * 1024 },
-    Class { end: SLOTS_MAX, slots: 128, capacity: 64 * 1024 },
-];
+/// Where memory costs only what is touched, rings are large; where every byte of a chunk counts at once against what the
+/// system can give (and the address space of a 32-bit program), so many connections as a link usually has fit in little.
+const CLASSES: [Class; 3] = if vmmc_os::memory::SHARED_IS_SPARSE {
+    [
+        Class { end: 256, slots: 16, capacity: 2 * 1024 * 1024 },
+        Class { end: 1024, slots: 64, capacity: 512 * 1024 },
+        Class { end: SLOTS_MAX, slots: 128, capacity: 64 * 1024 },
+    ]
+} else {
+    [
+        Class { end: 8, slots: 1, capacity: 512 * 1024 },
+        Class { end: 32, slots: 4, capacity: 256 * 1024 },
+        Class { end: SLOTS_MAX, slots: 16, capacity: 64 * 1024 },
+    ]
+};
 
 // Chunks are whole and slots page aligned, in every class.
 const _: () = {
@@ -101,6 +111,7 @@ impl Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vmmc_os::memory::SHARED_IS_SPARSE;
 
     #[test]
     fn every_slot_lies_inside_its_chunk_and_chunks_follow_each_other() {
@@ -122,7 +133,16 @@ mod tests {
     #[test]
     fn rings_shrink_as_a_link_grows() {
         let capacity = |slot| Chunk::of(slot).unwrap().capacity;
-        assert_eq!([capacity(0), capacity(255), capacity(256)], [2 << 20, 2 << 20, 512 << 10]);
-        assert_eq!([capacity(1023), capacity(1024), capacity(SLOTS_MAX - 1)], [512 << 10, 64 << 10, 64 << 10]);
+        let [large, middle, small] = CLASSES;
+        let expected = if SHARED_IS_SPARSE { [2 << 20, 512 << 10, 64 << 10] } else { [512 << 10, 256 << 10, 64 << 10] };
+        assert_eq!([capacity(0), capacity(large.end), capacity(middle.end)], expected);
+        assert_eq!([capacity(large.end - 1), capacity(middle.end - 1), capacity(small.end - 1)], expected);
+    }
+
+    #[test]
+    fn memory_that_is_not_sparse_is_taken_sparingly() {
+        let most = if SHARED_IS_SPARSE { usize::MAX } else { 160 << 20 };
+        let total: usize = (0..500).filter_map(Chunk::of).map(|chunk| size(chunk.capacity)).sum();
+        assert!(total < most, "{total} bytes an end for 500 connections");
     }
 }

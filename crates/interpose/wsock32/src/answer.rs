@@ -28,15 +28,15 @@ pub(crate) fn fail(number: i32) -> i32 {
     SOCKET_ERROR
 }
 
-/// Asks the socket room. `Some` is the call's result, with the last error set if it failed and else as it was;
-/// `None`: the system's function is to be called.
+/// Asks the socket room. `Some` is the call's result, and the last error says so: 0 if it succeeded, as the system's own
+/// calls leave it. `None`: the system's function is to be called, with the last error as it was.
 #[inline]
 pub(crate) fn asked(room: impl FnOnce() -> Ending) -> Option<i32> {
     let before = error();
     match room() {
         Ending::Failed(Errno(number)) => Some(fail(number)),
         Ending::Handled(result) => {
-            set_error(before);
+            set_error(0);
             Some(i32::try_from(result).unwrap_or(i32::MAX))
         }
         Ending::Bypass => {

@@ -34,6 +34,7 @@ mod options;
 mod process;
 mod real;
 mod redirect;
+mod retrieval;
 mod start;
 #[path = "../generated/stubs.rs"]
 mod stubs;

@@ -7,7 +7,7 @@ pub(crate) mod hot;
 #[cfg(windows)]
 mod list;
 mod poll;
-mod ready;
+pub(crate) mod ready;
 #[cfg(target_os = "linux")]
 pub(crate) mod registration;
 #[cfg(target_os = "linux")]
@@ -20,7 +20,7 @@ pub(crate) mod watched;
 #[cfg(target_os = "linux")]
 pub use {epoll::epoll_wait, registration::epoll_ctl, registration::epoll_made, select::select};
 #[cfg(windows)]
-pub use {list::select, watched::on_news, watched::watch};
+pub use {list::select, watched::News, watched::keep_end_back, watched::on_news, watched::watch};
 #[cfg(windows)]
 pub(crate) use {watched as hot, watched as registration};
 
@@ -29,8 +29,8 @@ pub use poll::poll;
 use std::time::Duration;
 use vmmc_os::{cancel, clock};
 
-/// Native descriptors are looked at this often while accelerated ones are busy or spun on.
-const KERNEL_LOOK_MICROS: u32 = 20;
+/// Native descriptors are looked at this often while accelerated ones are busy or spun on: a twentieth of the time.
+const KERNEL_LOOK_MICROS: u32 = 20 * vmmc_os::kernel::POLL_MICROS;
 
 /// Makes a kernel call that may sleep, for which `held` counts its caller in: a thread that is cancelled within it drops `held`.
 fn asleep<T, R>(held: &T, call: impl FnOnce() -> R) -> R {

@@ -19,12 +19,12 @@ pub(super) fn has_news(connection: &Connection) -> bool {
 
 /// Bytes, or a remembered error: a receive would not wait. No system call.
 #[inline]
-pub(super) fn has_bytes(connection: &Connection) -> bool {
+pub(crate) fn has_bytes(connection: &Connection) -> bool {
     connection.receiver().has_bytes() || connection.recv_error.load(Ordering::Relaxed) != 0
 }
 
 /// The kernel reported `fd` readable, or the sender has moved. Doorbells are taken away; what remains is the answer.
-pub(super) fn readable(connection: &'static Connection, fd: i32) -> bool {
+pub(crate) fn readable(connection: &'static Connection, fd: i32) -> bool {
     if !on_ring(connection) {
         return true;
     }

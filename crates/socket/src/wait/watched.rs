@@ -3,32 +3,44 @@
 //!
 //! The kernel tells such a waiter of doorbells as it tells it of data: so a watched connection is armed whenever its ring is
 //! empty, with the doorbells taken out of the kernel's queue, which enables the kernel's next report. While bytes lie in the
-//! ring no doorbell will come, and the face is told instead: it posts the message, or sets the event, by itself.
+//! ring no doorbell will come, and the face is told instead: it posts the message, or sets the event, by itself. What the
+//! kernel says of the end, which it does without regard to the ring, the face can keep back until the ring is empty.
 use super::ready;
 use crate::connection::Connection;
 use crate::{doorbell, end, table};
 use vmmc_stream::Next;
-use vmmc_sync::{AtomicUsize, Ordering};
+use vmmc_sync::{AtomicU64, AtomicUsize, Ordering};
 
-/// In a socket's watchers word.
+/// In a socket's watchers word: what comes is told of.
 const WATCHED: u64 = 1;
+/// In a socket's watchers word: the face has kept its end back.
+const END_KEPT: u64 = 2;
+
+/// What a watched socket has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something to receive, which no doorbell will tell of.
+    Bytes,
+    /// Nothing left to receive before the end that was kept back.
+    End,
+}
 
 /// The face's function, once it has given one.
 static ANNOUNCE: AtomicUsize = AtomicUsize::new(0);
 
-/// `announce(fd)` is called from now on whenever a watched socket has something that no doorbell will tell of: after a
-/// receive that left bytes, at a move, and at [`watch`]. It is called with the socket locked: it may not wait, and may not
-/// call into this crate.
-pub fn on_news(announce: fn(i32)) {
+/// `announce` is called from now on with a socket and its news: after a receive that left bytes, or that took the last ones
+/// before an end that is kept back; at a move; and at [`watch`]. It is called with the socket locked: it may not wait, and may
+/// not call into this crate.
+pub fn on_news(announce: fn(i32, News)) {
     ANNOUNCE.store(announce as usize, Ordering::Release);
 }
 
-fn announce(fd: i32) {
+fn announce(fd: i32, news: News) {
     let address = ANNOUNCE.load(Ordering::Acquire);
     if address != 0 {
         // SAFETY: `on_news` alone stores there, and functions of this type.
-        let announce = unsafe { core::mem::transmute::<usize, fn(i32)>(address) };
-        announce(fd);
+        let announce = unsafe { core::mem::transmute::<usize, fn(i32, News)>(address) };
+        announce(fd, news);
     }
 }
 
@@ -42,15 +54,39 @@ pub fn watch(fd: i32, on: bool) {
     }
 }
 
+/// The kernel has told of the end. `true`: bytes lie before it, and once they have been received [`News::End`] is announced.
+pub fn keep_end_back(fd: i32) -> bool {
+    let (Some(connection), Some(word)) = (table::lookup(fd), table::watchers(fd)) else { return false };
+    let alone = connection.recv_gate.alone(crate::process::id());
+    let has_bytes = alone.is_some() && ready::on_ring(connection) && ready::has_bytes(connection);
+    if has_bytes {
+        word.fetch_or(END_KEPT, Ordering::AcqRel);
+    }
+    has_bytes
+}
+
 /// The connection's ring has been read, or its road has changed. The receive gate is held.
 #[inline]
 pub(crate) fn notice(connection: &'static Connection, fd: i32) {
-    if table::watchers(fd).is_some_and(|word| word.load(Ordering::Acquire) == WATCHED) && ready::on_ring(connection) {
-        arm_or_announce(connection, fd);
+    if let Some(word) = table::watchers(fd)
+        && word.load(Ordering::Acquire) != 0
+    {
+        tell(connection, fd, word);
     }
 }
 
 #[cold]
+fn tell(connection: &'static Connection, fd: i32, word: &AtomicU64) {
+    let (bits, on_ring) = (word.load(Ordering::Acquire), ready::on_ring(connection));
+    if bits & WATCHED != 0 && on_ring {
+        arm_or_announce(connection, fd);
+    }
+    if bits & END_KEPT != 0 && !(on_ring && ready::has_bytes(connection)) {
+        word.fetch_and(!END_KEPT, Ordering::AcqRel);
+        announce(fd, News::End);
+    }
+}
+
 fn arm_or_announce(connection: &'static Connection, fd: i32) {
     let receiver = connection.receiver();
     if let Ok(Next::Empty { doorbells }) = receiver.look() {
@@ -64,7 +100,7 @@ fn arm_or_announce(connection: &'static Connection, fd: i32) {
         }
     }
     if ready::has_news(connection) {
-        announce(fd);
+        announce(fd, News::Bytes);
     }
 }
 

@@ -260,6 +260,12 @@ pub fn closes_with_reset(fd: i32) -> bool {
 }
 /// Whether [`tcp_counts`] can work here.
 pub const HAS_TCP_COUNTS: bool = true;
+
+/// What a poll that does not wait costs, about, in microseconds.
+pub const POLL_MICROS: u32 = 1;
+
+/// Whether the connections of a process that ends, however it does, are closed by the kernel at once.
+pub const CLOSES_FOR_THE_DEAD: bool = true;
 /// The kernel's counts of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpCounts {

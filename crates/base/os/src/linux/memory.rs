@@ -15,6 +15,9 @@ pub const PAGE: usize = 4096;
 /// A mapping of which most is never touched may be this long: a page costs nothing until it is touched.
 pub const SPARSE_BYTES_MAX: usize = 1 << 30;
 
+/// Whether shared memory takes up only what is touched of it.
+pub const SHARED_IS_SPARSE: bool = true;
+
 /// Where a process may have little address space (`RLIMIT_AS`), no more than this part of it is ours.
 const ADDRESS_SPACE_SHARE: u64 = 4;
 

@@ -29,6 +29,9 @@ pub use super::listener::{Listener, Waiter};
 pub const PLACE_MAX: usize = 260;
 /// Whether no process can find another's memory files unless it is given them.
 pub const HIDES_MEMORY: bool = true;
+/// Whether what is attached to a message is its sender's until the message is sent: a sender that ends in between leaves
+/// sockets behind that the listener does not know of.
+pub const ATTACHES_AT_ONCE: bool = false;
 /// What a user's own place begins with if nobody says where; the user's number follows.
 pub const PLACE_DEFAULT: &str = "user-";
 
@@ -92,7 +95,7 @@ pub(super) fn refusal(error: u32) -> Refusal {
 #[derive(Debug, Default)]
 pub struct Arrived {
     /// A socket that was duplicated for this process, and has to be opened to be closed.
-    socket: Option<ProtocolInfo>,
+    socket: Option<Box<ProtocolInfo>>,
     objects: [Option<Descriptor>; ATTACHED_MAX],
 }
 
@@ -143,7 +146,10 @@ impl Channel {
 
     /// The listening end of a pipe that somebody has connected to, which the process was looked up for.
     pub(super) fn accepted(pipe: Descriptor) -> Option<Self> {
-        let peer = duplicate::connecting_process(&pipe)?;
+        let Some(peer) = duplicate::connecting_process(&pipe) else {
+            close_unread_sockets(&pipe, &mut None);
+            return None;
+        };
         Some(Self { pipe, read: RefCell::new(None), peer: Some(peer) })
     }
 
@@ -218,9 +224,9 @@ impl Channel {
 
     /// Gives up the connecting end's pipe without closing it. Not once anything was waited for or received.
     #[must_use]
-    pub fn into_raw(self) -> i32 {
+    pub fn into_raw(mut self) -> i32 {
         drop(self.read.take());
-        self.pipe.into_raw()
+        core::mem::replace(&mut self.pipe, Descriptor::new(-1)).into_raw()
     }
 
     /// The connecting end whose pipe `number` is, by [`into_raw`](Self::into_raw) or a duplicate; it is owned from now on.
@@ -265,7 +271,8 @@ impl Channel {
         match (kind, &self.peer) {
             (NOTHING, _) if rest.is_empty() => {}
             (SOCKET, Some(_)) => {
-                arrived.socket = Some(*rest.first_chunk().filter(|_| rest.len() == PROTOCOL_INFO_BYTES)?)
+                let info = rest.first_chunk().filter(|_| rest.len() == PROTOCOL_INFO_BYTES)?;
+                arrived.socket = Some(Box::new(*info));
             }
             (OBJECTS, peer) if count <= ATTACHED_MAX && rest.len() == count * 8 => {
                 for (place, number) in arrived.objects.iter_mut().zip(rest.chunks_exact(8)) {
@@ -279,6 +286,27 @@ impl Channel {
             _ => return None,
         }
         Some(Received::Message(*message, arrived))
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if self.peer.is_some() {
+            close_unread_sockets(&self.pipe, self.read.get_mut());
+        }
+    }
+}
+
+/// Closes the sockets that were duplicated for this process in messages that nobody will read: they are open here already,
+/// and would keep connections of a process alive that has closed them and gone.
+fn close_unread_sockets(pipe: &Descriptor, read: &mut Option<Box<Read>>) {
+    let Ok(read) = Read::begun(read, pipe) else { return };
+    let mut frame = [0; FRAME_MAX];
+    while let Ok(taken @ (pipe::Taken::Bytes(_) | pipe::Taken::TooLong)) = read.take(&mut frame) {
+        let (head, rest) = frame.split_at(HEAD);
+        if matches!(taken, pipe::Taken::Bytes(HEAD..)) && head.starts_with(&SOCKET.to_le_bytes()) {
+            drop(rest.first_chunk().and_then(Socket::open));
+        }
     }
 }
 

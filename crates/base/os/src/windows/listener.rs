@@ -39,6 +39,7 @@ const EVENTS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Listener {
     name: Vec<u16>,
+    #[expect(clippy::vec_box, reason = "the system holds on to where each of them is")]
     waiting: Vec<Box<Instance>>,
     port: Option<Descriptor>,
     /// Held by the listener for its life, so that there are never two.
@@ -193,6 +194,7 @@ impl Instance {
     }
 
     /// The end of a pipe that somebody has connected to.
+    #[expect(clippy::boxed_local, reason = "as the listener has it")]
     fn into_pipe(mut self: Box<Self>) -> Descriptor {
         self.is_under_way = false;
         self.pipe.take().unwrap_or_else(|| Descriptor::new(-1))

@@ -22,6 +22,10 @@ pub const PAGE: usize = 4096;
 /// A mapping of which most is never touched may be this long: every page of it counts against what the system can give.
 pub const SPARSE_BYTES_MAX: usize = 16 << 20;
 
+/// Whether shared memory takes up only what is touched of it: every byte of a section counts at once against what the
+/// system can give.
+pub const SHARED_IS_SPARSE: bool = false;
+
 /// What a handle that a peer handed over turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryFile {

@@ -145,7 +145,11 @@ impl Read {
         }
         match last_error().0 as u32 {
             ERROR_IO_INCOMPLETE => Ok(Taken::Nothing),
-            ERROR_MORE_DATA => Ok(Taken::TooLong),
+            ERROR_MORE_DATA => {
+                // What is left of it comes as a message of its own.
+                self.begin();
+                Ok(Taken::TooLong)
+            }
             ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED => {
                 self.is_under_way = false;
                 Ok(Taken::End)
