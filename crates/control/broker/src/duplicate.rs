@@ -1,6 +1,8 @@
 //! A process's socket, held for a moment.
 
+use crate::limits::LINGERING_MAX;
 use vmmc_os::endpoint::Socket;
+use vmmc_sync::{AtomicUsize, Ordering};
 
 /// A duplicate of a process's socket. Letting go of it never blocks.
 ///
@@ -21,12 +23,25 @@ impl Duplicate {
     }
 }
 
+/// Sockets that are being closed beside the loop.
+static LINGERING: AtomicUsize = AtomicUsize::new(0);
+
 impl Drop for Duplicate {
     fn drop(&mut self) {
-        let socket = self.0.take();
-        if socket.as_ref().is_some_and(Socket::lingers) {
-            // Without a thread it is closed here after all.
-            let _ = std::thread::Builder::new().name("linger".into()).spawn(move || drop(socket));
+        let Some(socket) = self.0.take().filter(Socket::lingers) else { return };
+        if LINGERING.fetch_add(1, Ordering::Relaxed) >= LINGERING_MAX {
+            // So many at once come from somebody who wants threads to wait: then nobody waits.
+            socket.stop_lingering();
+            LINGERING.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let close = move || {
+            drop(socket);
+            LINGERING.fetch_sub(1, Ordering::Relaxed);
+        };
+        // Without a thread it has been closed here after all.
+        if std::thread::Builder::new().name("linger".into()).spawn(close).is_err() {
+            LINGERING.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -10,6 +10,8 @@ pub(crate) const QUEUE_MAX: usize = 2 * OFFERS_PER_CLIENT_MAX;
 pub(crate) const TRIALS_MAX: usize = 256;
 /// How long a duplicate is held for a trial. Meanwhile a process that dies keeps its connection open, so it is short.
 pub(crate) const TRIAL_TIME: Duration = Duration::from_millis(100);
+/// Sockets that are closed beside the loop at one time, each by a thread that may wait as long as their owners wished.
+pub(crate) const LINGERING_MAX: usize = 64;
 /// Messages read from one process before the others get their turn.
 pub(crate) const MESSAGES_PER_TURN: usize = 64;
 /// Connections taken in before those that are there get their turn.

@@ -48,6 +48,11 @@ impl Socket {
         })
     }
 
+    /// Makes its last close wait for nothing; for every holder of the socket.
+    pub fn stop_lingering(&self) {
+        let _ = kernel::setsockopt(self.number(), libc::SOL_SOCKET, libc::SO_LINGER, &[0; 8]);
+    }
+
     fn is_tcp(&self) -> bool {
         let number = |name| self.option(libc::SOL_SOCKET, name).map(i32::from_ne_bytes);
         number(libc::SO_TYPE) == Some(libc::SOCK_STREAM)
@@ -115,7 +120,10 @@ mod tests {
             let value = [i32::to_ne_bytes(on), i32::to_ne_bytes(seconds)].concat();
             let number = std::os::fd::AsRawFd::as_raw_fd(&socket);
             kernel::setsockopt(number, libc::SOL_SOCKET, libc::SO_LINGER, &value).unwrap();
-            assert_eq!(Socket::from(Descriptor::from(OwnedFd::from(socket.try_clone().unwrap()))).lingers(), lingers);
+            let duplicate = Socket::from(Descriptor::from(OwnedFd::from(socket.try_clone().unwrap())));
+            assert_eq!(duplicate.lingers(), lingers);
+            duplicate.stop_lingering();
+            assert!(!duplicate.lingers());
         }
     }
 }

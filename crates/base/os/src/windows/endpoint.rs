@@ -78,6 +78,11 @@ impl Socket {
         })
     }
 
+    /// Makes its last close wait for nothing; for every holder of the socket.
+    pub fn stop_lingering(&self) {
+        let _ = kernel::setsockopt(self.number(), SOL_SOCKET, SO_LINGER, &[0; 4]);
+    }
+
     /// Whether one of the ends has finished or reset.
     fn is_over(&self) -> bool {
         let events = kernel::events_now(self.number(), abi::POLLIN | abi::POLLOUT);
