@@ -3,9 +3,10 @@
 pub(crate) mod check;
 
 use crate::failure::Failure;
-use crate::system::checks::CHECKS;
+use crate::system::checks::{CHECKS, of_program};
 use crate::text::{one_line, plural};
 use check::{Check, Verdict};
+use std::ffi::OsString;
 use std::io::Write as _;
 
 /// The version of the JSON document: raised when a field changes its meaning.
@@ -18,7 +19,7 @@ Examine this machine: what works, what does not, why, and what to do.
 
 The last check is a trial: two plain socket programs are run under `vmmc run` and exchange messages until the status \
 shows both directions of their connection on VMMC. A broker is started if none runs; it ends by itself when nobody \
-needs it.")]
+needs it. With a PROGRAM, that is looked at too, and not started.")]
 #[command(after_help = "\
 Exit status: 0 if nothing failed (warnings are allowed), else 1.
 
@@ -27,13 +28,16 @@ pub(crate) struct Options {
     /// Print one JSON document, described below
     #[arg(long)]
     json: bool,
+    /// Look at this program too: what keeps its connections from being accelerated?
+    #[arg(value_name = "PROGRAM")]
+    program: Option<OsString>,
 }
 
 pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     let mut out = std::io::stdout().lock();
     let mut checks = Vec::new();
-    for examine in CHECKS {
-        let check = examine();
+    let of_program = options.program.iter().flat_map(|program| of_program(program));
+    for check in CHECKS.iter().map(|examine| examine()).chain(of_program) {
         if !options.json {
             write_check(&mut out, &check)?;
         }

@@ -81,3 +81,23 @@ fn a_policy_is_checked_and_a_mistake_told_in_one_line() {
     let outcome = finish(broker.env("VMMC_RUNTIME_DIR", directory.path()).env("VMMC_POLICY", &file));
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
 }
+
+#[test]
+fn a_program_is_looked_at_and_not_started() {
+    let directory = Place::new();
+    let other = directory.path().join("other");
+    // How a 32-bit program begins.
+    std::fs::write(&other, [b"\x7fELF\x01\x01\x01".as_slice(), &[0; 64]].concat()).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&other, mode).expect("it can be run");
+    for (program, verdict) in [("cat", "ok"), (other.to_str().expect("text"), "fail"), ("/nonexistent", "fail")] {
+        let mut doctor = command(&["doctor", "--json", program]);
+        doctor.env("VMMC_RUNTIME_DIR", directory.path()).env("VMMC_LIBRARY", "/nonexistent");
+        let report: serde_json::Value = serde_json::from_str(&finish(&mut doctor).output).expect("one JSON document");
+        let check =
+            report["checks"].as_array().and_then(|checks| checks.iter().rfind(|check| check["name"] == "program"));
+        let check = check.expect("a check of the program");
+        assert_eq!(check["verdict"], verdict, "{check}");
+        assert!(check["found"].as_str().is_some_and(|said| said.contains(program)), "{check}");
+    }
+}

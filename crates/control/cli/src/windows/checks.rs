@@ -1,16 +1,18 @@
 //! What `vmmc doctor` examines.
 
+pub(crate) use super::program::of_program;
 use super::{library, runtime};
 use crate::doctor::check::Check;
 use crate::text::plural;
 use vmmc_os::edition;
+use vmmc_os::image::Image;
 use vmmc_protocol::{Client, Status};
 
 /// How long the broker may take to answer.
 const PATIENCE_MS: u32 = 1000;
 
 /// The checks, in the order in which one would look: what the machine is, what it allows, what is installed.
-pub(crate) const CHECKS: [fn() -> Check; 6] = [machine, processors, known_dlls, overrides, library, broker];
+pub(crate) const CHECKS: [fn() -> Check; 7] = [machine, processors, known_dlls, overrides, library, copies, broker];
 
 /// Which Windows this is, or which Wine.
 fn machine() -> Check {
@@ -67,14 +69,32 @@ fn overrides() -> Check {
     )
 }
 
-/// Whether the library is there.
+/// Whether the library is there, and the one for this command.
 fn library() -> Check {
     const NAME: &str = "library";
-    match library::find() {
-        Ok(path) => Check::ok(NAME, path.display().to_string()),
-        Err(why) => {
-            Check::fail(NAME, why, format!("Put wsock32.dll beside vmmc.exe, or name it in {}.", library::VARIABLE))
+    let advice = format!("Put wsock32.dll, of the same build, beside vmmc.exe, or name it in {}.", library::VARIABLE);
+    let path = match library::find() {
+        Ok(path) => path,
+        Err(why) => return Check::fail(NAME, why, advice),
+    };
+    let found = path.display();
+    match Image::of_file(&path) {
+        Ok(Some(Image { is_ours: true, bits: usize::BITS })) => Check::ok(NAME, found.to_string()),
+        Ok(Some(Image { is_ours: true, bits })) => {
+            let why = format!("{found} is for {bits}-bit programs, and this vmmc.exe for {}-bit ones", usize::BITS);
+            Check::fail(NAME, why, advice)
         }
+        Ok(_) => Check::fail(NAME, format!("{found} is another one than ours"), advice),
+        Err(error) => Check::fail(NAME, format!("{found}: {error}"), advice),
+    }
+}
+
+/// Whether there can be a copy of it for programs to load.
+fn copies() -> Check {
+    const NAME: &str = "copy of the library";
+    match library::to_load() {
+        Ok(copy) => Check::ok(NAME, copy.display().to_string()),
+        Err(why) => Check::fail(NAME, why, "See to it that the folder TEMP can be written to; `vmmc run` needs it."),
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
 }
 
 /// The file of that name in the current directory, where Windows looks too and the standard library does not.
-fn here(name: &OsStr) -> Option<PathBuf> {
+pub(super) fn here(name: &OsStr) -> Option<PathBuf> {
     let with_ending = |ending: &str| {
         let mut name = name.to_owned();
         name.push(ending);
