@@ -8,6 +8,8 @@ use vmmc_tests::{Expect, Stage, compare_whole};
 /// Tests that are left out, and why.
 const EXCLUDED: &[(&str, &str)] = &[
     ("64bit.t", "asks for more memory than a small machine has"),
+    ("binary.t", "a minute of one connection and one answer after another"),
+    ("chunked-items.t", "minutes of one connection's items"),
     ("chunked-extstore.t", "minutes of a file on disk"),
     ("error-extstore.t", "minutes of a file on disk"),
     ("extstore.t", "minutes of a file on disk"),
