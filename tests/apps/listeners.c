@@ -160,7 +160,7 @@ static void early_client(int unused)
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	for (int i = 0; i < 4; i++) {
 		int fd = MUST(socket(AF_INET, SOCK_STREAM, 0));
-		if (i & 1) {
+		if (i % 2 == 0) {
 			set(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
 			MUST(connect(fd, (struct sockaddr *)&address, sizeof address));
 			send_text(fd, "early");
