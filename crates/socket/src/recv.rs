@@ -379,7 +379,8 @@ impl Call<'_, '_> {
         let now = clock::ticks();
         let lately =
             now.wrapping_sub(self.connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(END_CHECK_MICROS);
-        if lately && !self.connection.receiver().end_hinted() {
+        // An end that has been told is told again.
+        if lately && !self.connection.has(flag::PEER_FINISHED) && !self.connection.receiver().end_hinted() {
             return self.end_with(Errno(abi::EAGAIN));
         }
         self.connection.asked_at.store(now, Ordering::Relaxed);

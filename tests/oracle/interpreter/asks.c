@@ -76,8 +76,10 @@ static void info(struct step *step)
 	memset(&info, 0, sizeof info);
 	int result = getsockopt(fd_at(step, 1), IPPROTO_TCP, TCP_INFO, &info, &length);
 	say_result(step, result);
+	/* Whether the peer's kernel has acknowledged a FIN already is a matter of time. */
+	int state = info.tcpi_state == TCP_FIN_WAIT2 ? TCP_FIN_WAIT1 : info.tcpi_state;
 	if (result == 0)
-		say(step, " state %d length %s", info.tcpi_state, length == sizeof info ? "full" : "other");
+		say(step, " state %d length %s", state, length == sizeof info ? "full" : "other");
 }
 
 static void names(struct step *step)

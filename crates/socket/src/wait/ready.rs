@@ -76,7 +76,8 @@ fn kernel_readable(fd: i32) -> bool {
 /// of the stream without us.
 pub(super) fn without_false_reset(connection: &Connection, bits: u32) -> u32 {
     const ERROR: u32 = (abi::POLLERR | abi::POLLHUP) as u32;
-    if bits & abi::POLLERR as u32 == 0 || !end::is_false_reset(connection) {
+    // The error itself may have been taken away already; the hang-up stays.
+    if bits & ERROR == 0 || !end::is_false_reset(connection) {
         return bits;
     }
     bits & !ERROR | (abi::POLLIN | abi::POLLRDNORM | abi::POLLRDHUP) as u32

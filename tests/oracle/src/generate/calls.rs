@@ -23,6 +23,10 @@ impl Generator {
         if self.random.percent(3) && self.model.hand_on(end) {
             verb = "splice_out";
         }
+        if verb == "sendmmsg" && self.model.ends[end].finished {
+            // How many of them go before the peer's answer to the first one is heard is left open.
+            verb = "sendmsg";
+        }
         let pieces = 1 + self.random.below(4);
         let length = if verb == "sendmmsg" { length.next_multiple_of(pieces) } else { length };
         let mut flags = self.flags(&[("NOSIGNAL", 50), ("DONTWAIT", 30), ("EOR", 5)]);
