@@ -8,7 +8,7 @@ use vmmc_tests::{Ends, Stage};
 
 /// The random programs of the gate.
 const FIRST_SEED: u64 = 1;
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 240;
 /// So many in a hundred of them must really have used VMMC: a run that is right because nothing was accelerated proves nothing.
 const ACCELERATED_LEAST: usize = 50;
 /// So many in a hundred may have no end on the kernel.
