@@ -1,12 +1,14 @@
 //! Doorbells: one byte on the kernel road that wakes whoever sleeps there, and their disposal.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender};
 use crate::wait::hot;
+use crate::{end, service, table};
 use vmmc_os::{Errno, abi, bell, kernel};
 use vmmc_protocol::record::count;
 use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
 
 /// Rings. The send gate is held. An error that the kernel reports here is kept for the application's next call.
+#[inline(never)]
 pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) {
     sender.ringing();
     match kernel::send(fd, &[0], abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL) {
@@ -48,6 +50,32 @@ pub(crate) fn ask_again(connection: &Connection) {
     if receiver.has_news() {
         bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
     }
+}
+
+/// Takes announced doorbells out of the kernel's queue while a receive has nothing else to do: as long as one may stand there
+/// every receive tells its credit, and the sender waits for one line more.
+#[cold]
+pub(crate) fn hush(connection: &'static Connection, fd: i32) -> Result<(), Errno> {
+    let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return Ok(()) };
+    let receiver = connection.receiver();
+    if !table::is_at(fd, connection) || connection.recv.road() == Road::Kernel || receiver.has_news() {
+        return Ok(());
+    }
+    // That the kernel said end of stream it says again.
+    take(connection, fd, &receiver, receiver.doorbells()).map(drop).map_err(|lie| end::punish(connection, fd, lie))
+}
+
+/// As [`drain`], for whoever receives on the ring: sets that watch the socket look at it by themselves from now on.
+pub(crate) fn take(
+    connection: &'static Connection,
+    fd: i32,
+    receiver: &ConnectionReceiver<'_>,
+    doorbells: usize,
+) -> Result<bool, Lie> {
+    service::active();
+    let ended = drain(connection, fd, receiver, doorbells)?;
+    hot::notice(connection, fd);
+    Ok(ended)
 }
 
 /// Takes up to `doorbells` announced doorbells out of the kernel's queue, without waiting. The receive gate is held.

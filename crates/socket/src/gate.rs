@@ -1,26 +1,34 @@
 //! The gate of one direction: kernel calls pass in any number while no move is possible, ring work passes alone.
 //!
 //! The word lies in memory that the process family shares, so a forked parent and child use one gate. The exclusive
-//! holder's process stands in the word: a gate whose holder was killed is taken over. Its thread stands beside: a signal
-//! handler that interrupted it must not wait for it.
+//! holder's process stands in the word: a gate whose holder was killed is taken over. So does its thread: a signal handler
+//! that interrupted it must not wait for it.
+//!
+//! Alone is what every send and receive is, so it costs one locked instruction: the gate is opened again by a plain store,
+//! and whoever waits is counted in a word of its own.
+use core::sync::atomic::AtomicU32 as FutexWord;
 use std::time::Duration;
 use vmmc_os::{cancel, futex, process};
 use vmmc_sync::{AtomicU32, AtomicU64, Ordering};
 
-const EXCLUSIVE: u32 = 1 << 31;
-const AWAITED: u32 = 1 << 30;
-/// Where the exclusive holder's process stands; also the largest number of one.
+/// In the word: somebody is alone; his process stands in [`HOLDER`], his thread above.
+const EXCLUSIVE: u64 = 1 << 22;
+/// Where the exclusive holder's process stands; also the largest number of one. Otherwise calls are counted here.
 pub(crate) const HOLDER: u32 = (1 << 22) - 1;
-/// How long a waiter sleeps before it asks whether the holder still lives.
-const HOLDER_CHECK: Duration = Duration::from_millis(50);
+const PASSAGES: u64 = HOLDER as u64;
+/// A thread's mark is a multiple of 64 below 2^47: the word's upper 41 bits.
+const MARK_SHIFT: u32 = 17;
+/// How long a waiter sleeps before it looks again and asks whether the holder still lives. A holder that opens the gate looks
+/// for waiters after a plain store, so one that comes in the very nanoseconds before that may be overlooked, and waits so long.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// See the file's page. All-zero is open.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Gate {
-    word: AtomicU32,
-    /// The exclusive holder's thread, or 0.
-    thread: AtomicU64,
+    word: AtomicU64,
+    /// Threads that sleep until the word changes. One that is killed in its sleep stays counted: then opening costs a call.
+    waiters: AtomicU32,
 }
 
 /// Exclusive passage; given back on drop.
@@ -31,28 +39,23 @@ pub(crate) struct Alone<'a>(&'a Gate);
 #[derive(Debug)]
 pub(crate) struct Among<'a>(&'a Gate);
 
+/// The word while the calling thread of process `pid` is alone.
+#[inline(always)]
+fn mine(pid: u32) -> u64 {
+    EXCLUSIVE | u64::from(pid) & PASSAGES | process::thread_mark() << MARK_SHIFT
+}
+
 impl Gate {
     /// Alone at once, or not at all.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_alone(&self, pid: u32) -> Option<Alone<'_>> {
-        let free = self.word.compare_exchange(0, EXCLUSIVE | pid, Ordering::Acquire, Ordering::Relaxed);
-        free.ok().map(|_| self.held())
-    }
-
-    #[inline]
-    fn held(&self) -> Alone<'_> {
-        self.thread.store(process::thread_mark(), Ordering::Relaxed);
-        Alone(self)
-    }
-
-    /// The calling thread itself is alone here, so this is a signal handler in the midst of that.
-    fn is_own(&self, word: u32, pid: u32) -> bool {
-        word & EXCLUSIVE != 0 && word & HOLDER == pid && self.thread.load(Ordering::Relaxed) == process::thread_mark()
+        let free = self.word.compare_exchange(0, mine(pid), Ordering::Acquire, Ordering::Relaxed);
+        free.ok().map(|_| Alone(self))
     }
 
     /// Alone, waiting for another exclusive holder; `None` if kernel calls are under way, which may last for ever, or if
-    /// the calling thread is alone already.
-    #[inline]
+    /// the calling thread is alone already: then it is a signal handler in the midst of that.
+    #[inline(always)]
     pub(crate) fn alone(&self, pid: u32) -> Option<Alone<'_>> {
         match self.try_alone(pid) {
             Some(alone) => Some(alone),
@@ -64,34 +67,54 @@ impl Gate {
     fn alone_slow(&self, pid: u32) -> Option<Alone<'_>> {
         for round in 0u32.. {
             let word = self.word.load(Ordering::Relaxed);
-            if word & EXCLUSIVE == 0 && word & HOLDER != 0 || self.is_own(word, pid) {
+            if word & EXCLUSIVE == 0 && word != 0 || word == mine(pid) {
                 return None;
             }
-            if word & HOLDER == 0 {
-                let mine = EXCLUSIVE | pid | (word & AWAITED);
-                if self.word.compare_exchange(word, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                    return Some(self.held());
+            if word == 0 {
+                if let Some(alone) = self.try_alone(pid) {
+                    return Some(alone);
                 }
-            } else if round < 64 {
-                vmmc_sync::spin_loop();
             } else {
-                self.wait(word);
+                self.await_change(word, round);
             }
         }
         None
     }
 
-    /// Sleeps until the exclusive holder goes; takes the gate from one that has died.
-    fn wait(&self, word: u32) {
-        let awaited = word | AWAITED;
-        if word != awaited && self.word.compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-            return;
+    /// The exclusive holder of `word` may go soon: after a few rounds the waiter sleeps, and takes the gate from one that has
+    /// died.
+    fn await_change(&self, word: u64, round: u32) {
+        if round < 64 {
+            return vmmc_sync::spin_loop();
         }
-        if futex::wait(&self.word, awaited, Some(HOLDER_CHECK)) == Ok(futex::Wake::TimedOut)
-            && !process::exists(word & HOLDER)
-        {
-            let _ = self.word.compare_exchange(awaited, 0, Ordering::Acquire, Ordering::Relaxed);
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let slept = futex::wait(self.futex(), word as u32, Some(LOOK_AGAIN));
+        self.waiters.fetch_sub(1, Ordering::Relaxed);
+        if slept == Ok(futex::Wake::TimedOut) && !process::exists((word & PASSAGES) as u32) {
+            let _ = self.word.compare_exchange(word, 0, Ordering::Acquire, Ordering::Relaxed);
         }
+    }
+
+    /// The half of the word that changes whenever another passes.
+    fn futex(&self) -> &FutexWord {
+        // SAFETY: the first half of a live word (these processors store it first); the kernel alone looks at it as such.
+        unsafe { FutexWord::from_ptr(self.word.as_ptr().cast()) }
+    }
+
+    /// Nobody is alone here any more: `calls` kernel calls are under way.
+    #[inline(always)]
+    fn open(&self, calls: u64) {
+        self.word.store(calls, Ordering::Release);
+        // The processor may look first and store then (see `LOOK_AGAIN`); the compiler may not.
+        core::sync::atomic::compiler_fence(Ordering::SeqCst);
+        if self.waiters.load(Ordering::Relaxed) != 0 {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        let _ = futex::wake(self.futex(), u32::MAX);
     }
 
     /// Among others, for one kernel call; waits while somebody is alone. `None` if that is the calling thread.
@@ -114,12 +137,10 @@ impl Gate {
                 if self.word.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                     break;
                 }
-            } else if self.is_own(word, pid) {
+            } else if word == mine(pid) {
                 return None;
-            } else if round < 64 {
-                vmmc_sync::spin_loop();
             } else {
-                self.wait(word);
+                self.await_change(word, round);
             }
         }
         Some(Among(self))
@@ -127,12 +148,9 @@ impl Gate {
 }
 
 impl Drop for Alone<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.0.thread.store(0, Ordering::Relaxed);
-        if self.0.word.swap(0, Ordering::Release) & AWAITED != 0 {
-            let _ = futex::wake(&self.0.word, u32::MAX);
-        }
+        self.0.open(0);
     }
 }
 
@@ -159,10 +177,7 @@ impl<'a> Alone<'a> {
     pub(crate) fn among(self) -> Among<'a> {
         let gate = self.0;
         core::mem::forget(self);
-        gate.thread.store(0, Ordering::Relaxed);
-        if gate.word.swap(1, Ordering::Release) & AWAITED != 0 {
-            let _ = futex::wake(&gate.word, u32::MAX);
-        }
+        gate.open(1);
         Among(gate)
     }
 }
@@ -171,8 +186,8 @@ impl<'a> Alone<'a> {
 mod tests {
     use super::*;
 
-    fn gate(word: u32) -> Gate {
-        Gate { word: AtomicU32::new(word), thread: AtomicU64::new(0) }
+    fn gate(word: u64) -> Gate {
+        Gate { word: AtomicU64::new(word), waiters: AtomicU32::new(0) }
     }
 
     #[test]
@@ -198,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_dead_holder_loses_the_gate() {
-        let gate = gate(EXCLUSIVE | HOLDER);
+        let gate = gate(EXCLUSIVE | PASSAGES);
         assert!(gate.alone(1).is_some());
     }
 

@@ -2,7 +2,7 @@
 use crate::connection::{Connection, ConnectionReceiver, flag, phase};
 use crate::gate::Alone;
 use crate::wait::hot;
-use crate::{Ending, doorbell, end, family, pairing, roads, service, settings, spin, table};
+use crate::{Ending, doorbell, end, family, pairing, roads, settings, spin, table};
 use std::io::IoSliceMut;
 use std::time::Duration;
 use vmmc_os::{Errno, PollFd, abi, cancel, clock, kernel};
@@ -42,11 +42,11 @@ struct Call<'a, 'b> {
 /// `recv`, `read`, `recvfrom`, `recvmsg`, `readv`; flags as for recv(2): PEEK, WAITALL, DONTWAIT, TRUNC.
 ///
 /// Source: recv(2), POSIX `recv`. Async-signal-safe; allocates nothing.
-#[inline]
+#[inline(always)]
 pub fn recv(fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
     let result = match connection.phase.load(Ordering::Acquire) {
-        phase::PAIRED => recv_paired(connection, fd, bufs, flags),
+        phase::PAIRED => recv_ring(connection, fd, bufs, flags),
         // Nothing will ever be moved, so nothing need be counted.
         phase::REFUSED => return Ending::Bypass,
         _ => by_kernel(connection, fd, bufs, flags),
@@ -58,6 +58,7 @@ pub fn recv(fd: i32, bufs: &mut [IoSliceMut<'_>], flags: i32) -> Ending {
 }
 
 /// A plain kernel receive, counted: legal as long as this end has not said that it honours a switch.
+#[inline(never)]
 fn by_kernel(
     connection: &'static Connection,
     fd: i32,
@@ -70,7 +71,7 @@ fn by_kernel(
     };
     if connection.recv.is_ready() {
         drop(among);
-        return recv_paired(connection, fd, bufs, flags);
+        return recv_ring(connection, fd, bufs, flags);
     }
     let call = || match bufs {
         [buf] => kernel::recv(fd, buf, flags),
@@ -91,6 +92,68 @@ fn account_kernel(connection: &Connection, received: usize) {
     count(&connection.record.incoming.kernel_messages, 1);
 }
 
+/// Waits a while for the ring, as long as that may pay, and takes a short message in a straight line: what a program that
+/// exchanges messages does nearly always. [`recv_paired`] looks at everything else.
+#[inline(always)]
+fn recv_ring(
+    connection: &'static Connection,
+    fd: i32,
+    bufs: &mut [IoSliceMut<'_>],
+    flags: i32,
+) -> Result<usize, Errno> {
+    await_news(connection, fd, flags)?;
+    if let [buf] = bufs
+        && flags & (abi::MSG_PEEK | abi::MSG_TRUNC | abi::MSG_WAITALL) == 0
+        && let Some(taken) = recv_short(connection, fd, buf)
+    {
+        return Ok(taken);
+    }
+    recv_paired(connection, fd, bufs, flags)
+}
+
+/// A message that stands inline; `None`: nothing has been done.
+#[inline(always)]
+fn recv_short(connection: &'static Connection, fd: i32, buf: &mut [u8]) -> Option<usize> {
+    let receiver = connection.receiver();
+    if !receiver.has_bytes() {
+        return None;
+    }
+    let _alone = connection.recv_gate.try_alone(crate::process::id())?;
+    if !table::is_at(fd, connection) {
+        return None;
+    }
+    let taken = receiver.take_short(buf)?;
+    account_ring(connection, fd, taken);
+    Some(taken)
+}
+
+/// On the ring, a call that may wait spins first.
+#[inline(always)]
+fn await_news(connection: &'static Connection, fd: i32, flags: i32) -> Result<(), Errno> {
+    let receiver = connection.receiver();
+    let calm = connection.recv.road() == Road::Vmmc && !receiver.has_news() && !receiver.end_hinted();
+    if calm && connection.may_wait(flags) { spin_for_news(connection, fd) } else { Ok(()) }
+}
+
+#[inline(never)]
+fn spin_for_news(connection: &'static Connection, fd: i32) -> Result<(), Errno> {
+    let receiver = connection.receiver();
+    if receiver.is_rung() && settings::spin_max_micros() > 0 {
+        doorbell::hush(connection, fd)?;
+    }
+    spin::until(&connection.spin, || receiver.has_news() || receiver.end_hinted());
+    Ok(())
+}
+
+#[inline(always)]
+fn account_ring(connection: &'static Connection, fd: i32, taken: usize) {
+    count(&connection.record.incoming.vmmc_bytes, taken as u64);
+    count(&connection.record.incoming.vmmc_messages, 1);
+    hot::notice(connection, fd);
+}
+
+/// After [`await_news`].
+#[inline(never)]
 fn recv_paired(
     connection: &'static Connection,
     fd: i32,
@@ -107,21 +170,20 @@ fn recv_paired(
     let mut call =
         Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false, asleep_since: None };
     loop {
-        if call.may_wait() && !call.ended && connection.recv.road() == Road::Vmmc {
-            let receiver = connection.receiver();
-            spin::until(&connection.spin, || receiver.has_news() || receiver.end_hinted());
-        }
         let Some(alone) = connection.recv_gate.alone(crate::process::id()) else {
             return by_kernel(connection, fd, call.bufs, flags);
         };
         match call.step() {
             Step::Done(result) => return result,
-            Step::Again => {}
+            Step::Again => drop(alone),
             Step::Sleep => {
                 if let Some(result) = call.sleep(alone) {
                     return result;
                 }
             }
+        }
+        if !call.ended {
+            await_news(connection, fd, flags)?;
         }
     }
 }
@@ -134,7 +196,7 @@ fn discard(connection: &'static Connection, fd: i32, wanted: usize, flags: i32) 
         let room = scratch.get_mut(..wanted.min(4096 + done) - done).unwrap_or_default();
         let asked = room.len();
         let more = if done > 0 && flags & abi::MSG_WAITALL == 0 { abi::MSG_DONTWAIT } else { 0 };
-        match recv_paired(connection, fd, &mut [IoSliceMut::new(room)], flags | more) {
+        match recv_ring(connection, fd, &mut [IoSliceMut::new(room)], flags | more) {
             Ok(n) => {
                 done += n;
                 if n < asked || flags & abi::MSG_PEEK != 0 {
@@ -176,7 +238,7 @@ impl Call<'_, '_> {
 
     /// One look, under the receive gate.
     fn step(&mut self) -> Step {
-        if !table::lookup(self.fd).is_some_and(|found| core::ptr::eq(found, self.connection)) {
+        if !table::is_at(self.fd, self.connection) {
             return Step::Done(match table::entry(self.fd) {
                 // Another thread has sandboxed the process meanwhile.
                 table::Entry::Plain(_) if self.done == 0 => kernel::recv_slices(self.fd, self.bufs, self.flags),
@@ -226,9 +288,7 @@ impl Call<'_, '_> {
             self.peek_on(receiver)?;
             return Ok(Step::Done(Ok(self.done)));
         }
-        count(&self.connection.record.incoming.vmmc_bytes, taken as u64);
-        count(&self.connection.record.incoming.vmmc_messages, 1);
-        hot::notice(self.connection, self.fd);
+        account_ring(self.connection, self.fd, taken);
         if self.done == self.wanted || self.flags & abi::MSG_WAITALL == 0 || !self.may_wait() {
             return Ok(Step::Done(Ok(self.done)));
         }
@@ -360,9 +420,7 @@ impl Call<'_, '_> {
         let doorbells = if self.woken { doorbells.max(1) } else { doorbells };
         self.woken = false;
         if doorbells > 0 {
-            service::active();
-            self.ended = doorbell::drain(self.connection, self.fd, receiver, doorbells)?;
-            hot::notice(self.connection, self.fd);
+            self.ended = doorbell::take(self.connection, self.fd, receiver, doorbells)?;
             if self.ended || receiver.has_news() || self.connection.recv_error.load(Ordering::Relaxed) != 0 {
                 return Ok(Step::Again);
             }

@@ -24,11 +24,14 @@ const STEP_ASIDE_ROUNDS: u32 = 20_000;
 /// `send`, `write`, `sendto` on a connection, `sendmsg` without control data, `writev`; flags as for send(2).
 ///
 /// Source: send(2), POSIX `send`. Async-signal-safe; allocates nothing.
-#[inline]
+#[inline(always)]
 pub fn send(fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
     let result = match connection.phase.load(Ordering::Acquire) {
-        phase::PAIRED => send_paired(connection, fd, bufs, flags),
+        phase::PAIRED => match bufs {
+            [buf] if send_short(connection, fd, buf) => Ok(buf.len()),
+            _ => send_paired(connection, fd, bufs, flags),
+        },
         // Nothing will ever be moved, so nothing need be counted.
         phase::REFUSED => return Ending::Bypass,
         _ => by_kernel(connection, fd, bufs, flags),
@@ -39,7 +42,26 @@ pub fn send(fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Ending {
     }
 }
 
+/// A short message into an empty ring, with nothing else to be done: what a program that exchanges messages does nearly
+/// always, in a straight line. `false`: [`send_paired`] has to look at it, and nothing has been done.
+#[inline(always)]
+fn send_short(connection: &'static Connection, fd: i32, data: &[u8]) -> bool {
+    let Some(_alone) = connection.send_gate.try_alone(crate::process::id()) else { return false };
+    let sender = connection.sender();
+    let put = table::is_at(fd, connection)
+        && !connection.has(flag::PEER_FINISHED)
+        && connection.send_error.load(Ordering::Relaxed) == 0
+        && !sender.is_end_hinted()
+        && sender.put_short(data);
+    if put {
+        ring_if_owed(connection, fd, &sender);
+        account(connection, data.len());
+    }
+    put
+}
+
 /// A plain kernel send, counted.
+#[inline(never)]
 fn by_kernel(connection: &'static Connection, fd: i32, bufs: &[IoSlice<'_>], flags: i32) -> Result<usize, Errno> {
     let Some(among) = connection.send_gate.among(crate::process::id()) else {
         // A signal handler on the socket that its own thread is at work on.
@@ -80,6 +102,7 @@ struct Progress {
     again: bool,
 }
 
+#[inline(never)]
 pub(crate) fn send_paired(
     connection: &'static Connection,
     fd: i32,
@@ -134,7 +157,7 @@ impl Call<'_, '_> {
         }
         let wait = self.waits();
         let Some(alone) = alone(connection, &sender, wait)? else { return self.by_kernel() };
-        if !table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection)) {
+        if !table::is_at(fd, connection) {
             return Err(Errno(abi::EBADF));
         }
         if connection.send_error.load(Ordering::Relaxed) != 0 {
@@ -255,7 +278,7 @@ fn alone(
 fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Result<usize, Lie> {
     let (connection, fd) = (call.connection, call.fd);
     let (mut done, mut skip) = (0, call.from);
-    if (!sender.is_drained() || connection.receiver().end_hinted() || connection.has(flag::PEER_FINISHED))
+    if (!sender.is_drained() || sender.is_end_hinted() || connection.has(flag::PEER_FINISHED))
         && peer_has_ended(connection, fd)
     {
         roads::leave(connection, sender, Reason::PEER_FINISHED);
@@ -287,6 +310,7 @@ fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Re
     Ok(done)
 }
 
+#[inline(always)]
 fn account(connection: &Connection, done: usize) {
     count(&connection.record.outgoing.vmmc_bytes, done as u64);
     count(&connection.record.outgoing.vmmc_messages, 1);

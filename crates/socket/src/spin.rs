@@ -84,8 +84,7 @@ pub(crate) fn at_most(micros: u32, mut look: impl FnMut() -> bool) -> bool {
 
 fn spin(ticks: u64, look: &mut impl FnMut() -> bool) -> bool {
     let single = settings::processors() == 1;
-    let start = clock::ticks();
-    let mut looks = 0u32;
+    let (mut start, mut looks) = (None, 0u32);
     loop {
         for _ in 0..LOOKS {
             if look() {
@@ -94,7 +93,8 @@ fn spin(ticks: u64, look: &mut impl FnMut() -> bool) -> bool {
             spin_loop();
         }
         looks = looks.saturating_add(LOOKS);
-        if clock::ticks().wrapping_sub(start) >= ticks {
+        let now = clock::ticks();
+        if now.wrapping_sub(*start.get_or_insert(now)) >= ticks {
             return false;
         }
         if single || looks >= LOOKS_BEFORE_YIELD {
@@ -115,6 +115,7 @@ fn budget(memory: &AtomicU32, most: u32) -> u32 {
     if micros == 0 || waits >= PROBE_EVERY { most } else { micros.min(most) }
 }
 
+#[inline(always)]
 fn learn(memory: &AtomicU32, budget: u32, most: u32, paid: bool) {
     let waits = memory.load(Ordering::Relaxed) >> 16;
     let word = match (paid, waits) {

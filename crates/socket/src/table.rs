@@ -66,6 +66,12 @@ pub(crate) fn lookup(fd: i32) -> Option<&'static Connection> {
     (word != 0 && word & 63 == 0).then(|| arena::at(word as usize))
 }
 
+/// Whether `connection` is the TCP socket at `fd`.
+#[inline(always)]
+pub(crate) fn is_at(fd: i32, connection: &'static Connection) -> bool {
+    word(fd) == core::ptr::from_ref(connection) as u64
+}
+
 /// Whatever stands at `fd`.
 pub(crate) fn entry(fd: i32) -> Entry {
     match word(fd) {
@@ -127,10 +133,9 @@ pub(crate) fn each_in(first: u32, last: u32, mut visit: impl FnMut(i32, Entry)) 
 
 /// A descriptor of this process that refers to `connection`: the remembered one, or the first that is found.
 pub(crate) fn descriptor_of(connection: &'static Connection) -> Option<i32> {
-    let refers = |fd: i32| lookup(fd).is_some_and(|found| core::ptr::eq(found, connection));
     let remembered = connection.record.descriptor.load(Ordering::Relaxed) as i32;
-    if refers(remembered) {
+    if is_at(remembered, connection) {
         return Some(remembered);
     }
-    (0..HIGHEST.load(Ordering::Relaxed)).map(descriptor::at).find(|fd| refers(*fd))
+    (0..HIGHEST.load(Ordering::Relaxed)).map(descriptor::at).find(|fd| is_at(*fd, connection))
 }

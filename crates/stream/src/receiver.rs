@@ -127,7 +127,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     }
 
     /// On the VMMC road, and the sender has not left.
-    #[inline]
+    #[inline(always)]
     fn is_plain_ring(&self) -> bool {
         let done = self.state.epoch.get();
         Road::of(done) == Road::Vmmc && self.inbox.load(EPOCH) == done
@@ -136,7 +136,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     #[inline]
     fn look_ring(&self) -> Result<Next, Lie> {
         let (filled, _) = self.available()?;
-        Ok(if filled > 0 { Next::Data(filled as usize) } else { Next::Empty { doorbells: self.outstanding() } })
+        Ok(if filled > 0 { Next::Data(filled as usize) } else { Next::Empty { doorbells: self.doorbells() } })
     }
 
     #[inline(never)]
@@ -217,13 +217,37 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
 
     /// Whether an announced doorbell has still to be received: it wakes whoever sleeps in the kernel. No gate needed.
     #[must_use]
+    #[inline(always)]
     pub fn is_rung(&self) -> bool {
-        self.outstanding() > 0
+        self.doorbells() > 0
     }
 
-    fn outstanding(&self) -> usize {
+    /// How many announced doorbells have still to be received on the VMMC road. No gate needed.
+    #[must_use]
+    #[inline(always)]
+    pub fn doorbells(&self) -> usize {
         let received = self.state.kernel.get().wrapping_sub(self.state.switch_at.get());
         self.inbox.load(RUNG).saturating_sub(received) as usize
+    }
+
+    /// Takes a message that stands inline, if it is all there is and fits into `dst`: how many bytes. `None`: nothing was
+    /// taken, and [`Receiver::look`] says what is next.
+    #[inline(always)]
+    pub fn take_short(&self, dst: &mut [u8]) -> Option<usize> {
+        // One comparison for all words of both slots; they lie in front of the ring.
+        if self.inbox.len() < RING || self.peer.len() < RING || !self.is_plain_ring() {
+            return None;
+        }
+        let word = self.inbox.load(TAIL);
+        let n = (word >> 56) as usize;
+        let is_all = (word & TAIL_MASK).wrapping_sub(self.state.head.get()) == n as u64;
+        let is_true = n != 0 && n <= INLINE_MAX && n as u64 <= self.state.capacity.get();
+        let dst = dst.get_mut(..n).filter(|_| is_all && is_true)?;
+        if !self.inbox.read(INLINE, dst) {
+            return None;
+        }
+        self.consume(n as u64);
+        Some(n)
     }
 
     /// Takes up to `dst.len()` bytes in order; 0 if there are none (see [`Receiver::look`] for why).
@@ -232,6 +256,9 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     /// A [`Lie`] of the peer's.
     #[inline]
     pub fn take(&self, dst: &mut [u8]) -> Result<usize, Lie> {
+        if let Some(n) = self.take_short(dst) {
+            return Ok(n);
+        }
         // A large take is made in pieces, so that the sender gets credit while the receiver still copies.
         let piece = (self.window() as usize / 4).max(1);
         let mut done = 0;
@@ -274,7 +301,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
 
     /// The part of the ring that the sender uses: a power of two, never more than the ring, whatever the peer says. It was
     /// told before the bytes that stand in it.
-    #[inline]
+    #[inline(always)]
     fn window(&self) -> u64 {
         let capacity = self.state.capacity.get().max(1);
         let window = self.inbox.load(WINDOW);
@@ -295,7 +322,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     /// `n` bytes have been delivered. Credit goes back a quarter ring at a time; smaller sums travel with the next put. But
     /// while a doorbell may be under way each sum is told at once: should this end's process die before it takes the doorbell,
     /// the kernel says reset, and only the credit tells the sender that nothing was lost.
-    #[inline]
+    #[inline(always)]
     fn consume(&self, n: u64) {
         if self.state.road() == Road::Kernel {
             self.state.stash_at.set(self.state.stash_at.get() + n);
@@ -315,6 +342,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
 
     /// Tells all that has been consumed. Only the receiver writes this word and `state.credit`; what its own sender tells
     /// along stands in another word, so neither can take the other's back.
+    #[inline(never)]
     fn give_credit(&self) {
         let head = self.state.head.get();
         if head != self.state.credit.get() {

@@ -55,6 +55,36 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         Ok(if narrow { 0 } else { self.state.window.get().saturating_sub(filled) as usize })
     }
 
+    /// Puts a message that fits inline into an empty ring and publishes it, if nothing at all is in its way. `false`: nothing
+    /// was put, and [`Sender::put`] says why.
+    #[inline(always)]
+    pub fn put_short(&self, src: &[u8]) -> bool {
+        let tail = self.state.tail.get();
+        // One comparison for all words of both slots; they lie in front of the ring.
+        if self.inbox.len() < RING || self.peer.len() < RING || src.len() > INLINE_MAX || src.is_empty() {
+            return false;
+        }
+        let empty = self.inbox.load(CREDIT_ALONG).max(self.inbox.load(CREDIT)) == tail;
+        let fits = self.state.narrow.get() == 0 && src.len() as u64 <= self.state.window.get();
+        if !empty || !fits || self.state.owes_return() || self.is_retracted() || self.state.road() == Road::Kernel {
+            return false;
+        }
+        self.state.credit.set(tail);
+        self.place(src);
+        // SYNC POINT "bytes copied before credit", as in `publish`.
+        let head = self.opposite.head.get_acquire();
+        let tail = tail + src.len() as u64;
+        self.state.along.set(head);
+        self.state.tail.set(tail);
+        // The receiver looks at this line all the time: whatever comes between the first store and the last gives it time to
+        // take the line away, and then it travels twice.
+        let _ = self.peer.write(INLINE, src);
+        self.tell(CREDIT_ALONG, head);
+        // SYNC POINT "ring bytes visible in take", as in `publish`.
+        self.tell(TAIL, tail | (src.len() as u64) << 56);
+        true
+    }
+
     /// Puts as much of `src` into the ring as there is room for, and publishes it. 0: the ring is full, or the stream is
     /// on the kernel road.
     ///
@@ -62,18 +92,15 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// As [`Sender::room`].
     #[inline]
     pub fn put(&self, src: &[u8]) -> Result<usize, Lie> {
+        if self.put_short(src) {
+            return Ok(src.len());
+        }
         if self.state.road() == Road::Kernel {
             return Ok(0);
         }
         let mut room = self.room()?;
         if (src.len() > room || self.state.narrow.get() != 0) && self.state.window.get() < self.state.capacity.get() {
             room = self.widen(src.len(), room);
-        }
-        if src.len() <= INLINE_MAX && self.state.credit.get() == self.state.tail.get() && src.len() <= room {
-            self.place(src);
-            let _ = self.peer.write(INLINE, src);
-            self.publish(src.len(), src.len() as u64);
-            return Ok(src.len());
         }
         let src = src.get(..room).unwrap_or(src);
         for piece in src.chunks(PIECE) {
@@ -100,19 +127,22 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     }
 
     /// Copies `src` (no longer than the room) to where the tail stands; nobody is told yet.
-    #[inline]
+    #[inline(always)]
     fn place(&self, src: &[u8]) {
         let window = self.state.window.get();
         let at = (self.state.tail.get() & window.wrapping_sub(1)) as usize;
-        let (first, wrapped) = src.split_at(src.len().min(window as usize - at));
-        let _ = self.peer.write(RING + at, first);
-        if !wrapped.is_empty() {
+        let before_end = window as usize - at;
+        if src.len() <= before_end {
+            let _ = self.peer.write(RING + at, src);
+        } else {
+            let (first, wrapped) = src.split_at(before_end);
+            let _ = self.peer.write(RING + at, first);
             let _ = self.peer.write(RING, wrapped);
         }
     }
 
     /// SYNC POINT "ring bytes visible in take": the tail's Release store; its Acquire load is in `Receiver::available`.
-    #[inline]
+    #[inline(always)]
     fn publish(&self, n: usize, inline: u64) {
         // SYNC POINT "bytes copied before credit": the Release store is in `Receiver::consume`, perhaps another thread's.
         let head = self.opposite.head.get_acquire();
@@ -301,6 +331,13 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// `reset`: what the kernel will then say is a reset, and meant so.
     pub fn hint_end(&self, reset: bool) {
         self.tell(FIN, if reset { RESET_MEANT } else { 1 });
+    }
+
+    /// As [`crate::Receiver::end_hinted`]: the peer has hinted that the kernel has news of the connection's end.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_end_hinted(&self) -> bool {
+        self.inbox.load(FIN) != 0
     }
 
     /// Whether the receiver has consumed all that was put (as far as it has said).

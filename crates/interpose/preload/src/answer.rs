@@ -27,20 +27,20 @@ pub(crate) fn fail(number: c_int) -> isize {
 
 /// Asks the socket room. `Some` is the call's result, with `errno` set if it failed and else as it was;
 /// `None`: the C library's function is to be called.
-#[inline]
+#[inline(always)]
 pub(crate) fn asked(room: impl FnOnce() -> Ending) -> Option<isize> {
-    let before = errno();
-    match room() {
-        Ending::Failed(Errno(number)) => Some(fail(number)),
-        Ending::Handled(result) => {
-            set_errno(before);
-            Some(result)
-        }
-        Ending::Bypass => {
-            set_errno(before);
-            None
-        }
-    }
+    // SAFETY: the call has no precondition.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: this thread's own errno, which stays where it is as long as the thread lives.
+    let before = unsafe { *errno };
+    let (after, result) = match room() {
+        Ending::Failed(Errno(number)) => (number, Some(-1)),
+        Ending::Handled(result) => (before, Some(result)),
+        Ending::Bypass => (before, None),
+    };
+    // SAFETY: as above.
+    unsafe { *errno = after };
+    result
 }
 
 /// Tells the socket room something that must not show in `errno`.

@@ -230,7 +230,7 @@ pub(crate) unsafe extern "C" fn recvfrom(
 }
 
 /// The socket room's recv(2) into one buffer; `None` if the call is the kernel's.
-#[inline]
+#[inline(always)]
 unsafe fn received(fd: c_int, buf: *mut c_void, len: usize, flags: c_int) -> Option<ssize_t> {
     if !receives(fd, flags) {
         return None;

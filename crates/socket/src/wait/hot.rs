@@ -37,7 +37,7 @@ pub(super) fn each_watcher(watchers: u64, mut visit: impl FnMut(usize, &'static 
 
 /// The incoming road of `fd` is VMMC and its doorbell has been answered or was never asked for: whoever waits for it in a
 /// set must look by itself, or a doorbell must be asked for again. The receive gate is held.
-#[inline]
+#[inline(always)]
 pub(crate) fn notice(connection: &'static Connection, fd: i32) {
     let Some(watchers) = table::watchers(fd) else { return };
     let word = watchers.load(Ordering::Acquire);

@@ -27,9 +27,16 @@ impl Window {
     /// The word at `at`, if it lies inside and at a multiple of 8.
     #[inline(always)]
     pub(crate) fn word(&self, at: usize) -> Option<&AtomicU64> {
-        let word = with_exposed_provenance_mut(self.addr.wrapping_add(at));
-        // SAFETY: whoever made the window promised that it is mapped and that its address is a multiple of 8; so is `at`.
-        (at.is_multiple_of(8) && self.holds(at, 8)).then(|| unsafe { AtomicU64::from_ptr(word) })
+        if !at.is_multiple_of(8) || !self.holds(at, 8) {
+            return None;
+        }
+        // SAFETY: whoever made the window promised that it is mapped, so not at address 0, and that its address is a multiple
+        // of 8; so is `at`.
+        unsafe {
+            let word: *mut u64 = with_exposed_provenance_mut(self.addr.wrapping_add(at));
+            core::hint::assert_unchecked(!word.is_null());
+            Some(AtomicU64::from_ptr(word))
+        }
     }
 
     /// Whether the window `[offset, offset + len)` of this one can be made: inside, and at a multiple of 8.

@@ -13,14 +13,15 @@ pub fn thread_id() -> u32 {
     // SAFETY: no memory is involved.
     unsafe { call!(SYS_gettid) }.map_or(0, |tid| tid as u32)
 }
-/// A number that no other thread of this process has, without a system call: where the thread's own data begin. Not 0.
+/// A number that no other thread of this process has, without a system call: where the thread's own data begin, which are
+/// longer than a cache line. Not 0, a multiple of 64, below 2^47.
 #[inline(always)]
 #[must_use]
 pub fn thread_mark() -> u64 {
     let mark: u64;
     // SAFETY: on x86-64 Linux the first word at FS is its own address (the ABI's thread pointer); nothing is written.
     unsafe { core::arch::asm!("mov {}, fs:0", out(reg) mark, options(nostack, preserves_flags, readonly)) };
-    mark
+    mark & !63
 }
 /// Whether a process of this number runs (it may be somebody else's). One that has ended does not, although its number stays
 /// until its parent has waited for it, which may be never.

@@ -27,11 +27,11 @@ pub fn thread_id() -> u32 {
     // SAFETY: it reads a word of the thread's own.
     unsafe { GetCurrentThreadId() }
 }
-/// A number that no other thread of this process has, without a system call. Not 0.
+/// A number that no other thread of this process has, without a system call. Not 0, a multiple of 64, below 2^47.
 #[inline(always)]
 #[must_use]
 pub fn thread_mark() -> u64 {
-    u64::from(thread_id())
+    u64::from(thread_id()) << 6
 }
 /// Whether a process of this number runs (it may be somebody else's).
 #[must_use]
