@@ -1,6 +1,8 @@
 //! PostgreSQL's own regression tests over TCP: sessions in parallel, each with its backend forked from one server.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use vmmc_tests::{Expect, Stage, compare_whole, find, net};
@@ -8,23 +10,35 @@ use vmmc_tests::{Expect, Stage, compare_whole, find, net};
 /// How long they may take on a machine that does other things as well.
 const LIMIT: Duration = Duration::from_secs(1800);
 
+/// Where Debian keeps the newest PostgreSQL that is installed.
+fn home() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed").flatten();
+    let newest = versions.filter_map(|version| version.file_name().to_str()?.parse::<u32>().ok()).max();
+    Path::new("/usr/lib/postgresql").join(newest.expect("a version").to_string())
+}
+
+/// Runs a command as ourselves: the user as whom the scenario plays may not be let in where the sources are.
+fn by_ourselves(words: &[&str]) {
+    let (program, arguments) = words.split_first().expect("a program");
+    let ended = Command::new(find(program)).args(arguments).status();
+    assert!(ended.is_ok_and(|status| status.success()), "{words:?} failed");
+}
+
 /// The suite's directory, its shared object compiled against the server's headers.
-fn prepare(stage: &Stage) -> String {
+fn prepare(stage: &Stage, home: &Path) -> String {
     let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suites");
     let own = stage.path("regress").to_string_lossy().into_owned();
     let source = suites.join("postgresql/src/test/regress");
-    let _ = stage.plain(&["cp", "-r", &source.to_string_lossy(), &own]).run();
-    let home = find("initdb").parent().and_then(Path::parent).expect("its home").to_owned();
+    by_ourselves(&["cp", "-r", &source.to_string_lossy(), &own]);
     let version = home.file_name().expect("a version").to_string_lossy().into_owned();
     let headers = suites.join(format!("postgresql-headers/usr/include/postgresql/{version}/server"));
     let headers = format!("-I{}", headers.display());
-    let _ = stage
-        .plain(&["gcc", "-O1", "-shared", "-fPIC", &headers, "-o", "regress/regress.so", "regress/regress.c"])
-        .run();
+    let (object, text) = (format!("{own}/regress.so"), format!("{own}/regress.c"));
+    by_ourselves(&["gcc", "-O1", "-shared", "-fPIC", &headers, "-o", &object, &text]);
     for module in ["refint.so", "autoinc.so"] {
-        let module = home.join("lib").join(module);
-        let _ = stage.plain(&["cp", &module.to_string_lossy(), &own]).run();
+        by_ourselves(&["cp", &home.join("lib").join(module).to_string_lossy(), &own]);
     }
+    by_ourselves(&["chmod", "-R", "a+rwX", &own]);
     own
 }
 
@@ -38,18 +52,38 @@ fn ends(report: &str) -> String {
 }
 
 fn regress(stage: &Stage) -> String {
-    let directory = prepare(stage);
+    let home = home();
+    let directory = prepare(stage, &home);
+    let [bin, initdb, postgres] = ["bin", "bin/initdb", "bin/postgres"].map(|name| home.join(name));
     let data = stage.path("data").to_string_lossy().into_owned();
-    let initdb = ["initdb", "-D", &data, "-U", "postgres", "--auth=trust", "--locale=C", "-E", "UTF8", "--no-sync"];
+    let initdb = [
+        &*initdb.to_string_lossy(),
+        "-D",
+        &data,
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "--locale=C",
+        "-E",
+        "UTF8",
+        "--no-sync",
+    ];
     let _ = stage.plain(&initdb).run();
     let port = net::free_port();
     let text = port.to_string();
-    let words = ["postgres", "-D", &data, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="];
+    let words = [
+        &*postgres.to_string_lossy(),
+        "-D",
+        &data,
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "unix_socket_directories=",
+    ];
     let more = ["-c", "fsync=off", "-p", &text];
     let mut server = stage.server(&[&words[..], &more[..]].concat()).start();
     net::await_listener(&mut server, port);
-    let bin = find("initdb").parent().expect("a directory").to_owned();
-    let program = bin.join("../lib/pgxs/src/test/regress/pg_regress");
+    let program = home.join("lib/pgxs/src/test/regress/pg_regress");
     let report = stage
         .client(&[
             &program.to_string_lossy(),

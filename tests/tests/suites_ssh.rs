@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use vmmc_tests::{Expect, Launch, Program, Stage, compare, compare_with, net};
+use vmmc_tests::{Expect, Launch, Program, Stage, compare, compare_whole, compare_with, net};
 
 /// A running server, and what its clients have to say first.
 struct Server {
@@ -173,7 +173,7 @@ fn rsync_daemon() {
 /// Ports forwarded both ways: curl through ssh to a server that also runs under `vmmc run`.
 #[test]
 fn forwarded_ports() {
-    compare_with("ssh-forward", Expect::OneWay, None, |stage| {
+    compare_whole("ssh-forward", Expect::OneWay, None, |stage| {
         let server = start(stage);
         let (web, local, remote) = (net::free_port(), net::free_port(), net::free_port());
         let data = content(30_000_007);
