@@ -3,9 +3,9 @@
 use super::model::{End, Kind};
 use super::{Generator, UNREAD_MOST};
 
-/// Sends in a hundred that are urgent, and low-water marks among the options: none, until ARCHITECTURE.md's "What is not done yet"
-/// has lost its lines about them.
+/// Sends in a hundred that are urgent: none while ARCHITECTURE.md, "What is not done yet", says that they differ.
 const URGENT_CHANCE: usize = 0;
+/// Option moves in a hundred that set a low-water mark: none, since it moves the connection back for good and ends what is of interest.
 const LOWAT_CHANCE: usize = 0;
 
 impl Generator {
