@@ -58,9 +58,9 @@ pub(crate) fn look_into(window: HWND) {
 
 unsafe extern "system" fn retrieved(code: i32, removed: usize, message: isize) -> isize {
     let place: *mut Message = core::ptr::with_exposed_provenance_mut(message.cast_unsigned());
-    // SAFETY: with a code that is not negative the system passes a message that is being retrieved.
     if code >= 0
         && removed == PM_REMOVE
+        // SAFETY: with a code that is not negative the system passes a message that is being retrieved.
         && let Some(retrieved) = unsafe { place.as_mut() }
         && notices::is_early(retrieved.window.expose_provenance(), retrieved.message, retrieved.word, retrieved.long)
     {
