@@ -71,7 +71,7 @@ fn nobody_needs_room_in_dev_shm() {
     let full = "mount -t tmpfs -o size=4k none /dev/shm && head -c 4096 /dev/zero >/dev/shm/full && exec \"$0\" \"$@\"";
     let within = |words: &[&str]| stage.client(&[&["unshare", "--mount", "sh", "-c", full], words].concat());
     let (_server, port) = serve(within);
-    assert_whole(&drive(within, &port, "3000"), "full");
+    assert_whole(&drive(within, &port, "8000"), "full");
     assert!(stage.moved().both_ways, "{}", stage.last_seen());
 }
 
@@ -81,7 +81,7 @@ fn ends_whose_clocks_differ_by_years_are_paired() {
     let stage = Stage::new("clocks", Ends::Both, None);
     let ahead = ["unshare", "--time", "--monotonic", "100000000", "--boottime", "100000000", "--fork", "--kill-child"];
     let (_server, port) = serve(|words| stage.client(&[&ahead, words].concat()));
-    assert_whole(&drive(|words| stage.client(words), &port, "3000"), "ahead");
+    assert_whole(&drive(|words| stage.client(words), &port, "8000"), "ahead");
     assert!(stage.moved().both_ways, "{}", stage.last_seen());
 }
 

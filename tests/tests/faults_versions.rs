@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vmmc_tests::{Ends, Launch, Stage, net};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_load");
+const PLAYS_MAX: u32 = 8;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The library, built with the next version number of `what`.
@@ -33,14 +34,20 @@ fn play(what: &str, next: Ends) {
     let port = net::free_port();
     let mut server = at(stage.server(&[LOAD, "serve", &port.to_string()]), next.server()).start();
     net::await_listener(&mut server, port);
-    let client = at(stage.client(&[LOAD, "drive", &port.to_string(), "4", "4000", "3"]), next.client()).start();
-    let began = Instant::now();
-    while !stage.status().reasons().contains("version") {
-        assert!(began.elapsed() < LIMIT, "{what}, {next:?}: nobody says `version`:\n{}", stage.last_seen());
-        sleep(Duration::from_millis(20));
-    }
-    let client = client.finish();
-    assert_eq!(client.stdout, "end\n".repeat(4), "{}", client.stderr);
+    // Again on a machine that is too slow to look in between.
+    let is_said = (0..PLAYS_MAX).any(|_| {
+        let words = [LOAD, "drive", &port.to_string(), "4", "4000", "3"];
+        let mut client = at(stage.client(&words), next.client()).start();
+        let mut is_said = false;
+        while client.is_alive() && !is_said {
+            is_said = stage.status().reasons().contains("version");
+            sleep(Duration::from_millis(20));
+        }
+        let client = client.finish();
+        assert_eq!(client.stdout, "end\n".repeat(4), "{}", client.stderr);
+        is_said
+    });
+    assert!(is_said, "{what}, {next:?}: nobody says `version`:\n{}", stage.last_seen());
     assert!(!server.output().contains("WRONG"), "{}", server.logs());
     assert!(!stage.moved().one_way, "{what}, {next:?}: they were paired:\n{}", stage.last_seen());
 }

@@ -43,9 +43,7 @@ fn build() -> Result<Vec<String>> {
     let manifest = ["--manifest-path", "fuzz/Cargo.toml"];
     // The target is named, so that what runs while building is not instrumented.
     let place = ["--release", "--target", TARGET, "--target-dir", BUILT];
-    command::must(
-        cargo(&[&["build", "--quiet", "--locked"], &manifest[..], &place].concat()).env("RUSTFLAGS", RUSTFLAGS),
-    )?;
+    command::must(cargo(&[&["build", "--quiet"], &manifest[..], &place].concat()).env("RUSTFLAGS", RUSTFLAGS))?;
     let metadata = [&["metadata", "--quiet", "--no-deps", "--format-version", "1"], &manifest[..]].concat();
     let metadata: Value = serde_json::from_str(&command::output(&mut cargo(&metadata))?)?;
     let targets = metadata["packages"][0]["targets"].as_array().into_iter().flatten();
