@@ -139,7 +139,7 @@ fn two_networks_with_equal_addresses_are_never_mixed_up() {
         .map(|(seed, server): (u32, _)| {
             let network = format!("--net=/proc/{}/ns/net", server.pid());
             let one_port = "echo 40000 40003 >/proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" \"$@\"";
-            let words = ["drive", "5432", "4", "4000", &seed.to_string()];
+            let words = ["drive", "5432", "4", "12000", &seed.to_string()];
             play.within(&["nsenter", &network, "sh", "-c", one_port], &words).start()
         })
         .collect();
