@@ -52,7 +52,7 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
         Ok(path) => Some(path),
         Err(why) => options.shortcoming(&format!("{why}; {shown} runs unaccelerated")).map(|()| None)?,
     };
-    let mut command = Command::new(here(name).as_deref().unwrap_or(Path::new(name)));
+    let mut command = Command::new(here(name).as_deref().unwrap_or_else(|| Path::new(name)));
     command.args(arguments).envs(options.settings()).env(settings::RUNTIME_DIR, &directory).creation_flags(SUSPENDED);
     if let Ok(own) = std::env::current_exe() {
         command.env(settings::COMMAND, own);

@@ -55,7 +55,7 @@ fn beside(program: &Path, bits: u32) -> Check {
 /// Whether a file can be put beside the program.
 fn folder(program: &Path) -> Check {
     const NAME: &str = "folder";
-    let folder = program.parent().unwrap_or(Path::new("."));
+    let folder = program.parent().unwrap_or_else(|| Path::new("."));
     let trial = folder.join(format!("vmmc-{}.tmp", std::process::id()));
     match fs::File::create_new(&trial) {
         Ok(file) => {
