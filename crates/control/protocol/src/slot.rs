@@ -32,7 +32,7 @@ const CLASSES: [Class; 3] = if vmmc_os::memory::SHARED_IS_SPARSE {
     ]
 } else {
     [
-        Class { end: 8, slots: 1, capacity: 512 * 1024 },
+        Class { end: 4, slots: 1, capacity: 2 * 1024 * 1024 },
         Class { end: 32, slots: 4, capacity: 256 * 1024 },
         Class { end: SLOTS_MAX, slots: 16, capacity: 64 * 1024 },
     ]
@@ -134,14 +134,14 @@ mod tests {
     fn rings_shrink_as_a_link_grows() {
         let capacity = |slot| Chunk::of(slot).unwrap().capacity;
         let [large, middle, small] = CLASSES;
-        let expected = if SHARED_IS_SPARSE { [2 << 20, 512 << 10, 64 << 10] } else { [512 << 10, 256 << 10, 64 << 10] };
+        let expected = [2 << 20, if SHARED_IS_SPARSE { 512 << 10 } else { 256 << 10 }, 64 << 10];
         assert_eq!([capacity(0), capacity(large.end), capacity(middle.end)], expected);
         assert_eq!([capacity(large.end - 1), capacity(middle.end - 1), capacity(small.end - 1)], expected);
     }
 
     #[test]
     fn memory_that_is_not_sparse_is_taken_sparingly() {
-        let most = if SHARED_IS_SPARSE { usize::MAX } else { 160 << 20 };
+        let most = if SHARED_IS_SPARSE { usize::MAX } else { 192 << 20 };
         let total: usize = (0..500).filter_map(Chunk::of).map(|chunk| size(chunk.capacity)).sum();
         assert!(total < most, "{total} bytes an end for 500 connections");
     }
