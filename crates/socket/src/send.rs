@@ -284,23 +284,22 @@ fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Re
         roads::leave(connection, sender, Reason::PEER_FINISHED);
         return Ok(0);
     }
-    for buf in call.bufs {
+    'all: for buf in call.bufs {
         let mut rest = buf.get(skip.min(buf.len())..).unwrap_or_default();
         skip -= skip.min(buf.len());
         while !rest.is_empty() {
             let n = sender.put(rest)?;
             rest = rest.get(n..).unwrap_or_default();
             done += n;
+            // The unread bytes of a stream that is asked for come back, and there is room for one ring's more than were there.
+            if sender.is_retracted() {
+                break 'all;
+            }
             if n == 0 {
                 ring_if_owed(connection, fd, sender);
-                let room = wait_for_room(sender, rest.len(), wait);
-                if !room || sender.is_retracted() {
-                    // The unread bytes of a stream that is asked for come back: that is not a leave like others.
-                    if !sender.is_retracted() {
-                        roads::leave(connection, sender, Reason::RING_FULL);
-                    }
-                    account(connection, done);
-                    return Ok(done);
+                if !wait_for_room(sender, rest.len(), wait) && !sender.is_retracted() {
+                    roads::leave(connection, sender, Reason::RING_FULL);
+                    break 'all;
                 }
             }
         }

@@ -31,6 +31,8 @@ struct End {
     retracting: bool,
     /// The rest of a kernel call that waits for room; nothing else is sent meanwhile.
     blocked: Vec<u8>,
+    /// The call that was under way when the receiver asked has gone on: what follows it settles first.
+    late: bool,
     /// Another program reads the kernel's queue from here on: it knows of no ring and of no doorbell.
     replaced: bool,
 }
@@ -72,8 +74,8 @@ impl End {
         send.pair(capacity as u64);
         recv.pair(capacity as u64);
         let (delivered, expected) = (Cell::new(0), VecDeque::new());
-        let (asleep, retracting, blocked, replaced) = (false, false, Vec::new(), false);
-        Self { inbox, import, delivered, send, recv, expected, next: 0, asleep, retracting, blocked, replaced }
+        let (asleep, retracting, blocked, late, replaced) = (false, false, Vec::new(), false, false);
+        Self { inbox, import, delivered, send, recv, expected, next: 0, asleep, retracting, blocked, late, replaced }
     }
 
     fn deliver(&self, count: usize) {
@@ -171,17 +173,19 @@ impl World {
         let is_late = refuse_bell
             && self.sender(i).is_retracted()
             && self.ends[i].send.road() == Road::Vmmc
-            && self.ends[i].blocked.is_empty();
+            && self.ends[i].blocked.is_empty()
+            && !self.ends[i].late;
         if !is_late && !self.settle(i) {
             return;
         }
+        self.ends[i].late = is_late;
         let data = self.data(i, n);
         let mut done = 0;
         if self.ends[i].send.road() == Road::Vmmc {
             done = self.sender(i).put(&data).unwrap();
             self.sent(i, &data[..done]);
             self.ring_if_owed(i, refuse_bell);
-            if done == n || self.seen.sleeps.is_multiple_of(3) || !self.leave(i) {
+            if done == n || is_late || self.seen.sleeps.is_multiple_of(3) || !self.leave(i) {
                 return;
             }
             self.seen.ring_full += 1;
