@@ -214,6 +214,7 @@ fn sanitizers() -> Result<Tally> {
 }
 
 fn others_suites() -> Result<Tally> {
+    machine::setup(machine::Scope::Suites)?;
     suites::fetch()?;
     whole(|target| target.starts_with("suites"))
 }

@@ -13,30 +13,36 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::command;
 
 /// For what the machine is to be ready.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(crate) enum Scope {
     /// `cargo xtask demo`.
     Demo,
-    /// Everything, `cargo xtask test` included.
+    /// `cargo xtask test`.
     Everything,
+    /// Other people's suites besides, which need compilers and servers of their own.
+    Suites,
 }
 
-/// A program, the Debian package that has it, whether the demo needs it, and the unit that the package would start.
+/// A program, the Debian package that has it, what needs it first, and the unit that the package would start.
 struct Need {
     program: &'static str,
     package: &'static str,
-    demo: bool,
+    scope: Scope,
     unit: Option<&'static str>,
 }
 
 const fn need(program: &'static str, package: &'static str) -> Need {
-    Need { program, package, demo: false, unit: None }
+    Need { program, package, scope: Scope::Everything, unit: None }
+}
+
+const fn suites(program: &'static str, package: &'static str) -> Need {
+    Need { scope: Scope::Suites, ..need(program, package) }
 }
 
 const NEEDS: &[Need] = &[
-    Need { demo: true, ..need("gcc", "gcc") },
-    Need { demo: true, unit: Some("redis-server"), ..need("redis-server", "redis-server") },
-    Need { demo: true, ..need("redis-benchmark", "redis-tools") },
+    Need { scope: Scope::Demo, ..need("gcc", "gcc") },
+    Need { scope: Scope::Demo, unit: Some("redis-server"), ..need("redis-server", "redis-server") },
+    Need { scope: Scope::Demo, ..need("redis-benchmark", "redis-tools") },
     Need { unit: Some("memcached"), ..need("memcached", "memcached") },
     Need { unit: Some("nginx"), ..need("nginx", "nginx-light") },
     Need { unit: Some("postgresql"), ..need("initdb", "postgresql") },
@@ -53,21 +59,21 @@ const NEEDS: &[Need] = &[
     need("ip", "iproute2"),
     need("g++", "g++"),
     need("musl-gcc", "musl-tools"),
-    need("ssh", "openssh-client"),
-    Need { unit: Some("ssh"), ..need("sshd", "openssh-server") },
-    Need { unit: Some("rsync"), ..need("rsync", "rsync") },
-    Need { unit: Some("haproxy"), ..need("haproxy", "haproxy") },
-    need("javac", "default-jdk-headless"),
-    need("go", "golang-go"),
-    need("prove", "perl"),
-    need("tclsh", "tcl"),
-    need("dpkg-source", "dpkg-dev"),
+    suites("ssh", "openssh-client"),
+    Need { unit: Some("ssh"), ..suites("sshd", "openssh-server") },
+    Need { unit: Some("rsync"), ..suites("rsync", "rsync") },
+    Need { unit: Some("haproxy"), ..suites("haproxy", "haproxy") },
+    suites("javac", "default-jdk-headless"),
+    suites("go", "golang-go"),
+    suites("prove", "perl"),
+    suites("tclsh", "tcl"),
+    suites("dpkg-source", "dpkg-dev"),
 ];
 
-/// What comes as a file and not as a program, its package, and whether the demo needs it.
-const FILES: &[(&str, &str, bool)] = &[
-    ("/usr/include/stdio.h", "libc6-dev", true),
-    ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite", false),
+/// What comes as a file and not as a program, its package, and what needs it first.
+const FILES: &[(&str, &str, Scope)] = &[
+    ("/usr/include/stdio.h", "libc6-dev", Scope::Demo),
+    ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite", Scope::Suites),
 ];
 
 /// What builds for Windows and runs them, as packages: other packages have commands of the same names.
@@ -128,11 +134,10 @@ pub(crate) fn setup(scope: Scope) -> Result<()> {
 
 /// Packages that the machine lacks.
 fn missing(scope: Scope) -> Vec<&'static str> {
-    let wanted = NEEDS.iter().filter(|need| scope == Scope::Everything || need.demo);
+    let wanted = NEEDS.iter().filter(|need| need.scope <= scope);
     let mut packages: Vec<_> =
         wanted.filter(|need| command::find(need.program).is_none()).map(|need| need.package).collect();
-    let files =
-        FILES.iter().filter(|(file, _, demo)| (scope == Scope::Everything || *demo) && !Path::new(file).exists());
+    let files = FILES.iter().filter(|(file, _, needs)| *needs <= scope && !Path::new(file).exists());
     packages.extend(files.map(|(_, package, _)| *package));
     packages.dedup();
     packages
