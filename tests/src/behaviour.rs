@@ -156,7 +156,7 @@ fn build(name: &str) -> PathBuf {
     let apps = Path::new(env!("CARGO_MANIFEST_DIR")).join("apps");
     let sanitizer = std::env::var("VMMC_TEST_SANITIZER").ok();
     let built =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/behaviour").join(sanitizer.as_deref().unwrap_or("."));
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/behaviour").join(sanitizer.as_deref().unwrap_or("plain"));
     fs::create_dir_all(&built).expect("a directory for programs");
     let source = |name: &str| apps.join(name).with_extension("c");
     let output = built.join(name);
