@@ -18,6 +18,14 @@ pub(crate) struct Roads {
 }
 
 impl Roads {
+    /// Counts a connection in: data bytes through memory and through the kernel, outgoing and incoming.
+    pub(crate) fn add(&mut self, memory: [u64; 2], kernel: [u64; 2]) {
+        self.connections += 1;
+        self.both_ways += usize::from(memory.iter().all(|bytes| *bytes > 0));
+        self.memory_bytes += memory.iter().sum::<u64>();
+        self.kernel_bytes += kernel.iter().sum::<u64>();
+    }
+
     /// The share of data bytes that went through memory; `None` without data.
     pub(crate) fn through_memory(self) -> Option<f64> {
         let all = self.memory_bytes + self.kernel_bytes;
@@ -37,11 +45,7 @@ fn of_process(status: &Value, pid: u32) -> Option<Roads> {
     let mut roads = Roads::default();
     for socket in list(&family["sockets"]).filter(|socket| socket["kind"] == "connection") {
         let sum = |what: &str| ["outgoing", "incoming"].map(|way| socket[way][what].as_u64().unwrap_or(0));
-        let (memory, kernel) = (sum("vmmc_bytes"), sum("kernel_bytes"));
-        roads.connections += 1;
-        roads.both_ways += usize::from(memory.iter().all(|bytes| *bytes > 0));
-        roads.memory_bytes += memory.iter().sum::<u64>();
-        roads.kernel_bytes += kernel.iter().sum::<u64>();
+        roads.add(sum("vmmc_bytes"), sum("kernel_bytes"));
     }
     Some(roads)
 }

@@ -263,19 +263,9 @@ impl Call<'_, '_> {
     /// Bytes wait in the ring or the stash.
     #[inline]
     fn take(&mut self, receiver: &ConnectionReceiver<'_>) -> Result<Step, Lie> {
-        let (mut taken, mut skip) = (0, self.done);
-        for buf in self.bufs.iter_mut() {
-            let from = skip.min(buf.len());
-            skip -= from;
-            let Some(rest) = buf.get_mut(from..) else { break };
-            let n = if self.flags & abi::MSG_PEEK == 0 { receiver.take(rest)? } else { receiver.peek(taken, rest)? };
-            taken += n;
-            if n < rest.len() {
-                break;
-            }
-        }
-        self.done += taken;
-        if self.flags & abi::MSG_PEEK != 0 {
+        let peek = self.flags & abi::MSG_PEEK != 0;
+        let taken = self.fill(|at, rest| if peek { receiver.peek(at, rest) } else { receiver.take(rest) })?;
+        if peek {
             self.peek_on(receiver)?;
             return Ok(Step::Done(Ok(self.done)));
         }
@@ -284,6 +274,25 @@ impl Call<'_, '_> {
             return Ok(Step::Done(Ok(self.done)));
         }
         Ok(Step::Again)
+    }
+
+    /// Has what is left of the buffers filled, one after the other, until one gets less than it has room for: how many bytes
+    /// that was. `piece` is told how many came before.
+    #[inline]
+    fn fill(&mut self, mut piece: impl FnMut(usize, &mut [u8]) -> Result<usize, Lie>) -> Result<usize, Lie> {
+        let (mut filled, mut skip) = (0, self.done);
+        for buf in self.bufs.iter_mut() {
+            let from = skip.min(buf.len());
+            skip -= from;
+            let Some(rest) = buf.get_mut(from..) else { break };
+            let n = piece(filled, rest)?;
+            filled += n;
+            if n < rest.len() {
+                break;
+            }
+        }
+        self.done += filled;
+        Ok(filled)
     }
 
     /// All that memory holds has been peeked at: what the kernel holds behind it is seen, too.
@@ -309,13 +318,9 @@ impl Call<'_, '_> {
     /// `seen` bytes of the kernel road have been peeked at: if those were its last, the ring's are seen, too.
     fn peek_ring_behind(&mut self, receiver: &ConnectionReceiver<'_>, seen: usize) -> Result<(), Lie> {
         let Ahead::Ring { after, .. } = receiver.ahead()? else { return Ok(()) };
-        let (mut taken, mut skip) = (0, self.done);
-        for buf in self.bufs.iter_mut().filter(|_| after == seen as u64) {
-            let from = skip.min(buf.len());
-            skip -= from;
-            taken += receiver.peek_ahead(taken, buf.get_mut(from..).unwrap_or_default())?;
+        if after == seen as u64 {
+            self.fill(|at, rest| receiver.peek_ahead(at, rest))?;
         }
-        self.done += taken;
         Ok(())
     }
 

@@ -21,7 +21,7 @@ fn each_paired(mut visit: impl FnMut(&'static Connection, i32)) {
 /// Under one of its gates: whether the connection is what it was when the table was read, for close empties the entry and
 /// gives the slot back under the gates.
 fn is_still_at(connection: &'static Connection, fd: i32) -> bool {
-    connection.is_paired() && table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection))
+    connection.is_paired() && table::is_at(fd, connection)
 }
 
 /// Answers what the peer asks of the outgoing stream, as far as that is possible now. `None`: a call of the program's is under

@@ -365,8 +365,7 @@ impl Service {
         if !matches!(offered, Some(Ok(()))) {
             not_asked(connection);
         }
-        let is_still_there = table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection));
-        if !is_still_there || pairing::token(connection) != token {
+        if !table::is_at(fd, connection) || pairing::token(connection) != token {
             withdraw(token);
         }
     }

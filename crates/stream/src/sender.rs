@@ -105,7 +105,7 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         let src = src.get(..room).unwrap_or(src);
         for piece in src.chunks(PIECE) {
             self.place(piece);
-            self.publish(piece.len(), 0);
+            self.publish(piece.len());
         }
         Ok(src.len())
     }
@@ -143,7 +143,7 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
 
     /// SYNC POINT "ring bytes visible in take": the tail's Release store; its Acquire load is in `Receiver::available`.
     #[inline(always)]
-    fn publish(&self, n: usize, inline: u64) {
+    fn publish(&self, n: usize) {
         // SYNC POINT "bytes copied before credit": the Release store is in `Receiver::consume`, perhaps another thread's.
         let head = self.opposite.head.get_acquire();
         if head != self.state.along.get() {
@@ -152,7 +152,7 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         }
         let tail = self.state.tail.get() + n as u64;
         self.state.tail.set(tail);
-        self.tell(TAIL, tail | inline << 56);
+        self.tell(TAIL, tail);
     }
 
     /// After a put: whether a doorbell is owed, because the receiver has asked to be rung or because none has been sent

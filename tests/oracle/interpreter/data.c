@@ -33,17 +33,24 @@ static int cut(struct iovec *vector, char *bytes, size_t length, int pieces)
 	return pieces;
 }
 
-/* sendmmsg of equal messages */
-static long send_many(const struct step *step, int fd, char *bytes, size_t length, int flags)
+/* Divides a buffer into as many equal messages as the step asks for. */
+static int divide(const struct step *step, struct mmsghdr *messages, struct iovec *vectors, char *bytes, size_t length)
 {
-	struct mmsghdr messages[MESSAGES] = { 0 };
-	struct iovec vectors[MESSAGES];
 	int count = number_at(step, 3);
 	count = count < 1 ? 1 : count > MESSAGES ? MESSAGES : count;
 	for (int i = 0; i < count; i++) {
 		vectors[i] = (struct iovec){ bytes + i * (length / count), length / count };
 		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i], .msg_iovlen = 1 };
 	}
+	return count;
+}
+
+/* sendmmsg of equal messages */
+static long send_many(const struct step *step, int fd, char *bytes, size_t length, int flags)
+{
+	struct mmsghdr messages[MESSAGES] = { 0 };
+	struct iovec vectors[MESSAGES];
+	int count = divide(step, messages, vectors, bytes, length);
 	int done = sendmmsg(fd, messages, count, flags);
 	long total = 0;
 	for (int i = 0; i < done; i++)
@@ -153,12 +160,7 @@ static long receive_many(const struct step *step, int fd, char *bytes, size_t le
 {
 	struct mmsghdr messages[MESSAGES] = { 0 };
 	struct iovec vectors[MESSAGES];
-	int count = number_at(step, 3);
-	count = count < 1 ? 1 : count > MESSAGES ? MESSAGES : count;
-	for (int i = 0; i < count; i++) {
-		vectors[i] = (struct iovec){ bytes + i * (length / count), length / count };
-		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i], .msg_iovlen = 1 };
-	}
+	int count = divide(step, messages, vectors, bytes, length);
 	int done = recvmmsg(fd, messages, count, flags, NULL);
 	long total = 0;
 	for (int i = 0; i < done; i++) {

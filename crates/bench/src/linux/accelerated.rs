@@ -38,12 +38,7 @@ pub(crate) fn roads(pid: u32) -> Option<Roads> {
 fn add(roads: &mut Roads, record: &[u8]) {
     let directions = [offset_of!(SocketRecord, outgoing), offset_of!(SocketRecord, incoming)];
     let sum = |field: usize| directions.map(|direction| word(record, direction + field));
-    let (memory, kernel) =
-        (sum(offset_of!(DirectionRecord, vmmc_bytes)), sum(offset_of!(DirectionRecord, kernel_bytes)));
-    roads.connections += 1;
-    roads.both_ways += usize::from(memory.iter().all(|bytes| *bytes > 0));
-    roads.memory_bytes += memory.iter().sum::<u64>();
-    roads.kernel_bytes += kernel.iter().sum::<u64>();
+    roads.add(sum(offset_of!(DirectionRecord, vmmc_bytes)), sum(offset_of!(DirectionRecord, kernel_bytes)));
 }
 
 fn table(pid: u32) -> Option<File> {

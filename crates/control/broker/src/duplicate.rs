@@ -26,22 +26,30 @@ impl Duplicate {
 /// Sockets that are being closed beside the loop.
 static LINGERING: AtomicUsize = AtomicUsize::new(0);
 
+/// One of them, until dropped.
+struct Counted;
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        LINGERING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Duplicate {
     fn drop(&mut self) {
         let Some(socket) = self.0.take().filter(Socket::lingers) else { return };
-        if LINGERING.fetch_add(1, Ordering::Relaxed) >= LINGERING_MAX {
+        let before = LINGERING.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted;
+        if before >= LINGERING_MAX {
             // So many at once come from somebody who wants threads to wait: then nobody waits.
             socket.stop_lingering();
-            LINGERING.fetch_sub(1, Ordering::Relaxed);
             return;
         }
         let close = move || {
             drop(socket);
-            LINGERING.fetch_sub(1, Ordering::Relaxed);
+            drop(counted);
         };
         // Without a thread it has been closed here after all.
-        if std::thread::Builder::new().name("linger".into()).spawn(close).is_err() {
-            LINGERING.fetch_sub(1, Ordering::Relaxed);
-        }
+        let _ = std::thread::Builder::new().name("linger".into()).spawn(close);
     }
 }

@@ -205,8 +205,7 @@ pub(super) fn reheat(cooled: Cooled) {
     for (fd, connection) in cooled {
         let asleep = connection.references.load(Ordering::Relaxed) != 1 || is_slept_on(connection, fd);
         let alone = if asleep { None } else { connection.recv_gate.try_alone(crate::process::id()) };
-        let is_same = || table::lookup(fd).is_some_and(|found| core::ptr::eq(found, connection));
-        if let Some(_alone) = alone.filter(|_| is_same() && ready::on_ring(connection)) {
+        if let Some(_alone) = alone.filter(|_| table::is_at(fd, connection) && ready::on_ring(connection)) {
             connection.receiver().disarm();
             make_hot_after_report(connection, fd);
         }

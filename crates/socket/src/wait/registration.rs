@@ -243,11 +243,8 @@ pub(super) fn bring_all_up(members: &mut Members, epfd: i32) {
 /// Another descriptor of this process that refers to `connection`.
 fn duplicate_of(connection: &'static Connection, fd: i32) -> Option<i32> {
     let mut twin = None;
-    table::each_in(0, u32::MAX, |other, entry| {
-        if let table::Entry::Socket(found) = entry
-            && other != fd
-            && core::ptr::eq(found, connection)
-        {
+    table::each_in(0, u32::MAX, |other, _| {
+        if other != fd && table::is_at(other, connection) {
             twin = twin.or(Some(other));
         }
     });
