@@ -7,18 +7,10 @@
  * Messages have two parts, that are gathered and scattered (WSASend, WSARecv); the server waits in WSAPoll or for an event. */
 #define _WIN32_WINNT 0x0601
 #include <winsock2.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "common.h"
 
 typedef int(WSAAPI *Receive)(SOCKET, char *, int, int);
 typedef int(WSAAPI *Gather)(SOCKET, LPWSABUF, DWORD, LPDWORD, DWORD, LPWSAOVERLAPPED, LPWSAOVERLAPPED_COMPLETION_ROUTINE);
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
 
 static void send_two(SOCKET s, char *first, int first_len, char *second, int second_len)
 {
@@ -101,10 +93,7 @@ int main(int argc, char **argv)
     WSADATA data;
     struct sockaddr_in address;
     if (argc < 3 || WSAStartup(MAKEWORD(2, 2), &data)) return 2;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[2]));
+    address = loopback(argv[2]);
     if (!strcmp(argv[1], "server")) serve(&address);
     else ask(&address, argc > 3 ? atoi(argv[3]) : 100);
     WSACleanup();

@@ -8,20 +8,12 @@
  *                                       and prints how many bytes there were, and how many it found when told of the end
  */
 #include <winsock2.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "common.h"
 
 enum { TOLD = WM_USER + 1, MORE = 20000, PIECE = 500 };
 
 static SOCKET s = INVALID_SOCKET;
 static int bytes, late, ended;
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
 
 static void serve(struct sockaddr_in *address)
 {
@@ -110,10 +102,7 @@ int main(int argc, char **argv)
     char message[8] = "message", in[8];
     int rounds, got, n;
     if (argc < 3 || WSAStartup(MAKEWORD(2, 2), &data)) return 2;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[2]));
+    address = loopback(argv[2]);
     if (!strcmp(argv[1], "server")) {
         serve(&address);
         return 0;

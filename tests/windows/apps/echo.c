@@ -5,15 +5,7 @@
  *
  * Every byte is checked. */
 #include <winsock.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
+#include "common.h"
 
 static void send_all(SOCKET s, const char *at, int left)
 {
@@ -85,10 +77,7 @@ int main(int argc, char **argv)
     struct sockaddr_in address;
     if (argc < 4) return 2;
     if (WSAStartup(MAKEWORD(1, 1), &data)) return 3;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[2]));
+    address = loopback(argv[2]);
     if (!strcmp(argv[1], "server")) serve(&address, atoi(argv[3]));
     else ask(&address, atoi(argv[3]), argc > 4 ? atoi(argv[4]) : 8);
     WSACleanup();

@@ -10,15 +10,7 @@
  *                                         linger: closes it with SO_LINGER and no time, which is a reset
  */
 #include <winsock.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
+#include "common.h"
 
 static void serve(struct sockaddr_in *address)
 {
@@ -53,10 +45,7 @@ int main(int argc, char **argv)
     struct linger reset = {1, 0};
     const char *how = argc > 4 ? argv[4] : "return";
     if (argc < 3 || WSAStartup(MAKEWORD(1, 1), &data)) return 2;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[2]));
+    address = loopback(argv[2]);
     if (!strcmp(argv[1], "server")) {
         serve(&address);
         return 0;

@@ -6,9 +6,7 @@
  */
 #include <winsock2.h>
 #include <mswsock.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "common.h"
 
 #ifndef SIO_BASE_HANDLE
 #define SIO_BASE_HANDLE 0x48000022
@@ -16,12 +14,6 @@
 #define SIZE 1000
 /* In front of the address, which AcceptEx wants as room for each of the two. */
 #define ROOM (sizeof(struct sockaddr_in) + 16)
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
 
 static void *extension(SOCKET s, GUID name, const char *what)
 {
@@ -200,10 +192,7 @@ int main(int argc, char **argv)
     WSADATA data;
     struct sockaddr_in address;
     if (argc < 3 || WSAStartup(MAKEWORD(2, 2), &data)) return 2;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[2]));
+    address = loopback(argv[2]);
     if (!strcmp(argv[1], "server")) serve(&address);
     else ask(&address, atoi(argv[3]));
     WSACleanup();

@@ -8,15 +8,7 @@
  *   handed child ROUNDS                  is told what to open on its standard input
  */
 #include <winsock2.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
+#include "common.h"
 
 static void exchange(SOCKET s, int rounds)
 {
@@ -170,10 +162,7 @@ int main(int argc, char **argv)
     if (argc < 4 || WSAStartup(MAKEWORD(2, 2), &data)) return 2;
     rounds = atoi(argv[2]);
     if (!strcmp(argv[1], "child")) return child(rounds, argv[3]);
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[1]));
+    address = loopback(argv[1]);
     s = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(s, (struct sockaddr *)&address, sizeof address)) fail("connect");
     exchange(s, rounds);

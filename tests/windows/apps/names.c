@@ -4,15 +4,7 @@
  *   names client PORT ROUNDS
  */
 #include <winsock.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
+#include "common.h"
 
 static void say(const char *what, int result)
 {
@@ -127,10 +119,7 @@ int main(int argc, char **argv)
     WSADATA data;
     struct sockaddr_in address;
     if (argc < 3 || WSAStartup(MAKEWORD(1, 1), &data)) return 2;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[2]));
+    address = loopback(argv[2]);
     if (!strcmp(argv[1], "server")) serve(&address);
     else ask(&address, atoi(argv[3]));
     say("WSACleanup", WSACleanup());

@@ -7,9 +7,7 @@
  *     mixed:   overlapped receives are begun before send, and end by what is sent then
  */
 #include <winsock2.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "common.h"
 
 #define SIZE 3000
 
@@ -17,12 +15,6 @@ static char out[SIZE], in[SIZE];
 static HANDLE port;
 static int routines;
 static DWORD routine_bytes;
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
 
 static void fill(int round)
 {
@@ -140,10 +132,7 @@ int main(int argc, char **argv)
     int round, rounds;
     const char *how;
     if (argc < 4 || WSAStartup(MAKEWORD(2, 2), &data)) return 2;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[1]));
+    address = loopback(argv[1]);
     rounds = atoi(argv[2]);
     how = argv[3];
     s = WSASocketA(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);

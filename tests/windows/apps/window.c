@@ -5,21 +5,13 @@
  *
  * Messages are received a few bytes at a time, so that FD_READ has to come again while bytes are left. */
 #include <winsock.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "common.h"
 
 enum { TOLD = WM_USER + 1, PIECE = 5 };
 
 static int rounds, size, done, got, is_server, ended;
 static char *out, *in;
 static SOCKET listener = INVALID_SOCKET, s = INVALID_SOCKET;
-
-static void fail(const char *what)
-{
-    printf("%s: %d\n", what, WSAGetLastError());
-    exit(1);
-}
 
 static void send_some(const char *at, int left)
 {
@@ -109,10 +101,7 @@ int main(int argc, char **argv)
     rounds = argc > 3 ? atoi(argv[3]) : 1;
     size = argc > 4 ? atoi(argv[4]) : 17;
     out = malloc(size), in = malloc(size);
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((unsigned short)atoi(argv[2]));
+    address = loopback(argv[2]);
     memset(&class, 0, sizeof class);
     class.lpfnWndProc = told;
     class.hInstance = GetModuleHandle(NULL);

@@ -1,5 +1,6 @@
 //! Compiling for Windows with mingw. WSOCK32 stands before WS2_32, so that every call that both export comes from the former.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -63,7 +64,9 @@ impl Build {
     fn key(&self) -> String {
         let mut hasher = DefaultHasher::new();
         format!("{self:?}").hash(&mut hasher);
-        self.sources.iter().for_each(|file| fs::read(file).expect("a source").hash(&mut hasher));
+        let headers = self.sources.iter().filter_map(|file| file.parent()).flat_map(headers_in);
+        let files: BTreeSet<PathBuf> = self.sources.iter().cloned().chain(headers).collect();
+        files.iter().for_each(|file| fs::read(file).expect("a source").hash(&mut hasher));
         format!("{}-{:016x}", self.file, hasher.finish())
     }
 
@@ -98,4 +101,10 @@ impl Build {
         }
         succeed(compiler.arg(source).arg("-o").arg(object));
     }
+}
+
+/// The headers that stand beside a source.
+fn headers_in(directory: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(directory).expect("the directory of a source").flatten().map(|entry| entry.path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "h")).collect()
 }
