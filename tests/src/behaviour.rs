@@ -181,6 +181,8 @@ fn compile(output: &Path, options: &[&str], sources: &[PathBuf]) {
     let fresh = output.with_extension(std::process::id().to_string());
     let mut gcc = Command::new("gcc");
     gcc.args(["-O2", "-Wall", "-Wextra", "-Werror"]).args(options).args(sources).arg("-o").arg(&fresh);
+    // For those that call it; the others are not bound to it.
+    gcc.args(["-Wl,--as-needed", "-luring"]);
     let done = gcc.output().expect("gcc runs; `cargo xtask setup` installs it");
     assert!(done.status.success(), "{gcc:?}\n{}", String::from_utf8_lossy(&done.stderr));
     fs::rename(&fresh, output).expect("a program in its place");

@@ -86,6 +86,7 @@ programs! {
     two_sleepers
     urgent
     uring
+    uring_library
     wait_timeouts
     waitall
     zero_copy

@@ -73,6 +73,7 @@ const NEEDS: &[Need] = &[
 /// What comes as a file and not as a program, its package, and what needs it first.
 const FILES: &[(&str, &str, Scope)] = &[
     ("/usr/include/stdio.h", "libc6-dev", Scope::Demo),
+    ("/usr/include/liburing.h", "liburing-dev", Scope::Everything),
     ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite", Scope::Suites),
 ];
 

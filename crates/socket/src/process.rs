@@ -48,15 +48,16 @@ pub(crate) fn is_sandboxed() -> bool {
     SANDBOXED.load(Ordering::Relaxed) != 0
 }
 
-/// Before the process restricts its own system calls (seccomp, landlock): afterwards the program's calls reach the kernel as
-/// the program makes them, and the library makes none of its own. Every connection moves back to the kernel road, for good.
-pub fn before_sandbox() {
+/// Before the process restricts its own system calls (seccomp, landlock), or does what the library cannot see: afterwards the
+/// program's calls reach the kernel as the program makes them, and the library makes none of its own. Every connection moves
+/// back to the kernel road, for good and for this reason. `false`: it was so already.
+pub fn leave_to_kernel(reason: Reason) -> bool {
     if is_guest() || SANDBOXED.swap(1, Ordering::SeqCst) != 0 {
-        return;
+        return false;
     }
     outlive_exec();
     for move_back in [roads::move_incoming_first, roads::move_back] {
-        each_socket(|fd, _| move_back(fd, Reason::SANDBOXED));
+        each_socket(|fd, _| move_back(fd, reason));
     }
     table::each_in(0, u32::MAX, |fd, entry| match entry {
         table::Entry::Socket(connection) => {
@@ -69,6 +70,7 @@ pub fn before_sandbox() {
         _ => {}
     });
     service::leave();
+    true
 }
 
 /// The sandbox could not be made: what is opened from now on may be ours again.
@@ -207,10 +209,6 @@ pub fn before_exit() {
         }
     });
     family::leave();
-    if !vmmc_os::channel::ATTACHES_AT_ONCE {
-        // It may be in the midst of an offer; no other one is begun any more.
-        service::step_aside();
-    }
 }
 
 /// One reference less, and what dead members of the family held.

@@ -157,11 +157,25 @@ pub const FEATURES: &[Feature] = &[
     feature(Uses, MovesBack, &["streams of the C library (fdopen, dprintf)"], "", &["stdio_sockets"]),
     feature(
         Uses,
-        Limit,
+        MovesBack,
         &["io_uring"],
-        "its operations are not seen: such a connection stays on the kernel road. One that is already on the ring must not be \
-         read or written by io_uring",
+        "a connection that an entry names; others stay where they are",
+        &["uring", "uring_library"],
+    ),
+    feature(
+        Uses,
+        Kernels,
+        &["io_uring with a queue that the kernel polls, made without liburing"],
+        "takes the whole process to the kernel road",
         &["uring"],
+    ),
+    feature(
+        Uses,
+        Limit,
+        &["io_uring by system calls within the program itself"],
+        "its operations are not seen: such a connection stays on the kernel road. One that is already on the ring must not be \
+         read or written so",
+        &[],
     ),
     feature(
         Uses,

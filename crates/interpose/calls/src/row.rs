@@ -108,6 +108,8 @@ pub enum Class {
     Stdio,
     /// Concerns files, directories, terminals and other objects of the kernel.
     Files,
+    /// liburing's, by which the kernel does things past the C library.
+    Rings,
     /// Remote procedure calls and other relics.
     Relics,
 }
@@ -123,6 +125,7 @@ impl Class {
         Self::Makers,
         Self::Stdio,
         Self::Files,
+        Self::Rings,
         Self::Relics,
     ];
 
@@ -138,6 +141,7 @@ impl Class {
             Self::Makers => "Makers of other descriptors",
             Self::Stdio => "Streams of the C library",
             Self::Files => "Files, directories, terminals and other objects",
+            Self::Rings => "Rings of the kernel (liburing)",
             Self::Relics => "Relics",
         }
     }

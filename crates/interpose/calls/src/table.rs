@@ -1,6 +1,6 @@
 //! The table. A function that neither takes nor makes a descriptor is in `no_descriptor.txt` instead.
 
-use crate::Class::{self, Data, Files, Lifecycle, Makers, Options, Process, Relics, Stdio, Wait};
+use crate::Class::{self, Data, Files, Lifecycle, Makers, Options, Process, Relics, Rings, Stdio, Wait};
 use crate::Fate::{self, Closes, Ends, Forks, Makes, MovesBackFirst, Noted, Passes, Ring};
 use crate::Row;
 
@@ -14,7 +14,7 @@ const fn row(
     Row { symbol, aliases, class, fate, note }
 }
 
-/// Every function of the C library that takes or makes a descriptor.
+/// Every function of the C library that takes or makes a descriptor, and those of liburing that lead past it.
 pub const TABLE: &[Row] = &[
     row(Data, Ring, "read", &["__read", "__read_chk"], ""),
     row(Data, Ring, "write", &["__write"], ""),
@@ -56,7 +56,13 @@ pub const TABLE: &[Row] = &[
     ),
     row(Data, Ring, "sendmmsg", &[], "as sendmsg"),
     row(Data, Ring, "sendfile", &["sendfile64"], "to a connection; one that is the source moves back first"),
-    row(Data, Ring, "syscall", &[], "by the number's own function; numbers without one pass"),
+    row(
+        Data,
+        Ring,
+        "syscall",
+        &[],
+        "by the number's own function; io_uring's as liburing's below; numbers without one pass",
+    ),
     row(Data, MovesBackFirst, "splice", &[], ""),
     row(Data, MovesBackFirst, "aio_read", &["aio_read64"], ""),
     row(Data, MovesBackFirst, "aio_write", &["aio_write64"], ""),
@@ -420,6 +426,43 @@ pub const TABLE: &[Row] = &[
             "fanotify_mark",
         ],
         "takes an event object",
+    ),
+    row(
+        Rings,
+        MovesBackFirst,
+        "io_uring_submit",
+        &[
+            "io_uring_submit_and_wait",
+            "io_uring_submit_and_get_events",
+            "io_uring_submit_and_wait_timeout",
+            "io_uring_submit_and_wait_min_timeout",
+            "io_uring_submit_and_wait_reg",
+            "io_uring_wait_cqes",
+            "io_uring_wait_cqes_min_timeout",
+            "io_uring_wait_cqe_timeout",
+            "io_uring_enter",
+            "io_uring_enter2",
+        ],
+        "a connection that a queued entry names; membership of an epoll set and the end of a connection are noted",
+    ),
+    row(
+        Rings,
+        MovesBackFirst,
+        "io_uring_register_files",
+        &[
+            "io_uring_register_files_tags",
+            "io_uring_register_files_update",
+            "io_uring_register_files_update_tag",
+            "io_uring_register",
+        ],
+        "a connection among the files",
+    ),
+    row(
+        Rings,
+        Makes,
+        "io_uring_setup",
+        &[],
+        "a queue that cannot be looked into takes the process's connections to the kernel road",
     ),
     row(
         Relics,

@@ -45,8 +45,9 @@ pub(crate) fn asked(room: impl FnOnce() -> Ending) -> Option<isize> {
 
 /// Tells the socket room something that must not show in `errno`.
 #[inline]
-pub(crate) fn told(room: impl FnOnce()) {
+pub(crate) fn told<R>(room: impl FnOnce() -> R) -> R {
     let before = errno();
-    room();
+    let answer = room();
     set_errno(before);
+    answer
 }

@@ -38,4 +38,5 @@ mod spawn_actions;
 mod start;
 mod stdio;
 mod syscall;
+mod uring;
 mod wait;

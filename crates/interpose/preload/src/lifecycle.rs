@@ -2,6 +2,7 @@
 
 use crate::answer::{asked, errno, fail, told};
 use crate::real::{also, real};
+use crate::uring;
 use core::ffi::{c_int, c_uint};
 use libc::{sockaddr, socklen_t};
 use vmmc_protocol::Reason;
@@ -89,12 +90,16 @@ pub(crate) unsafe extern "C" fn close(fd: c_int) -> c_int {
     if let Some(result) = asked(|| room::before_close(fd)) {
         return result as c_int;
     }
+    uring::closed(fd.cast_unsigned(), fd.cast_unsigned());
     // SAFETY: no memory is involved.
     unsafe { real::close(fd) }
 }
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
+    if flags.cast_unsigned() & libc::CLOSE_RANGE_CLOEXEC == 0 {
+        uring::closed(first, last);
+    }
     if let Some(result) = asked(|| room::close_range(first, last, flags.cast_unsigned())) {
         return result as c_int;
     }
@@ -104,6 +109,7 @@ pub(crate) unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: 
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn closefrom(first: c_int) {
+    uring::closed(first.max(0).cast_unsigned(), c_uint::MAX);
     if asked(|| room::close_range(first.max(0).cast_unsigned(), c_uint::MAX, 0)).is_none() {
         // SAFETY: no memory is involved.
         unsafe { real::closefrom(first) }
@@ -145,6 +151,9 @@ pub(crate) unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_
 fn before_replace(old: c_int, new: c_int) -> Option<c_int> {
     if room::is_internal(old) {
         return Some(fail(libc::EBADF) as c_int);
+    }
+    if is_open(old) {
+        uring::closed(new.cast_unsigned(), new.cast_unsigned());
     }
     asked(|| if room::is_tracked(new) && !is_open(old) { Ending::Bypass } else { room::before_replace(new) })
         .map(|result| result as c_int)

@@ -4,7 +4,8 @@
 use crate::answer::{errno, set_errno, told};
 use crate::real::real;
 use core::ffi::{c_int, c_uint};
-use vmmc_socket::process::{before_sandbox, sandbox_failed};
+use vmmc_protocol::Reason;
+use vmmc_socket::process::{leave_to_kernel, sandbox_failed};
 
 real! {
     fn prctl(option: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int;
@@ -29,9 +30,9 @@ pub(crate) fn operation_installs(operation: c_uint, filter: usize) -> bool {
 
 /// Makes a call by which the process restricts itself.
 pub(crate) fn around_sandbox<R: PartialOrd + From<i8>>(restrict: impl FnOnce() -> R) -> R {
-    told(before_sandbox);
+    let has_left = told(|| leave_to_kernel(Reason::SANDBOXED));
     let result = restrict();
-    if result < R::from(0) {
+    if has_left && result < R::from(0) {
         let failed = errno();
         sandbox_failed();
         set_errno(failed);

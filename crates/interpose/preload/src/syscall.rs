@@ -13,7 +13,7 @@ use crate::sandbox::{around_sandbox, operation_installs, prctl};
 use crate::wait::{
     epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2, epoll_wait, poll, ppoll, pselect, select,
 };
-use crate::{data, exec};
+use crate::{data, exec, uring};
 use core::ffi::{c_int, c_long, c_uint};
 use vmmc_socket::process::before_exit;
 
@@ -34,6 +34,8 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
         let pass = || real::syscall(number, a, b, c, d, e, f);
         match number {
             libc::SYS_exit_group => told(before_exit),
+            libc::SYS_io_uring_enter => uring::before_enter(a as c_int, b as c_uint, d as c_uint),
+            libc::SYS_io_uring_register => uring::before_register(b as c_uint, c as _, d as c_uint),
             libc::SYS_fork | libc::SYS_vfork => {
                 return around_fork(|| real::syscall(libc::SYS_fork, 0, 0, 0, 0, 0, 0) as isize) as c_long;
             }
@@ -54,6 +56,9 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
         let result = pass();
         if makes(number) {
             new(result as c_int);
+        }
+        if number == libc::SYS_io_uring_setup && result >= 0 {
+            uring::made(result as c_int, b as _);
         }
         result
     }

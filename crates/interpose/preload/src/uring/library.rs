@@ -1,0 +1,183 @@
+//! liburing's functions that hand entries to the kernel or make them: the library does that by system calls of its own.
+//!
+//! It is looked up when it is first needed: a program may load it long after us, or not at all. Its functions return a
+//! negative error number and leave `errno` alone.
+
+use super::entry::{Entry, Queue, SETUP_KNOWN, registered};
+use super::rings::{Params, before_enter, before_register, made};
+use crate::answer::told;
+use core::ffi::{CStr, c_int, c_uint, c_void};
+use core::ptr::null;
+use vmmc_protocol::Reason;
+use vmmc_socket::process::leave_to_kernel;
+use vmmc_sync::{AtomicUsize, Ordering};
+
+/// The start of `struct io_uring`, which has been the same since liburing 2.0.
+#[repr(C)]
+struct Ring {
+    words: [*mut u32; 2],
+    mask: *const u32,
+    more_words: [*mut u32; 4],
+    entries: *mut Entry,
+    /// Entries up to here have been handed over,
+    handed: u32,
+    /// and up to here filled in.
+    filled: u32,
+    rest_of_submission: [u64; 4],
+    completion: [u64; 11],
+    flags: c_uint,
+}
+
+const _: () = assert!(core::mem::offset_of!(Ring, flags) == 192);
+
+/// Flag of `Ring`: an entry takes two places.
+const LARGE_ENTRIES: c_uint = 1 << 10;
+
+/// Names under which liburing is loaded.
+const LIBRARIES: [&CStr; 3] = [c"liburing.so.2", c"liburing-ffi.so.2", c"liburing.so.1"];
+
+/// A function of liburing's.
+struct Function {
+    name: &'static CStr,
+    address: AtomicUsize,
+}
+
+impl Function {
+    const fn new(name: &'static CStr) -> Self {
+        Self { name, address: AtomicUsize::new(0) }
+    }
+
+    fn address(&self) -> *mut c_void {
+        let known = self.address.load(Ordering::Relaxed);
+        if known != 0 {
+            return core::ptr::with_exposed_provenance_mut(known);
+        }
+        let found = self.find();
+        if found.is_null() {
+            return unavailable as *mut c_void;
+        }
+        self.address.store(found.expose_provenance(), Ordering::Relaxed);
+        found
+    }
+
+    /// Behind us, or in a library that was loaded for somebody alone.
+    fn find(&self) -> *mut c_void {
+        // SAFETY: the name is a C string.
+        let mut found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        for library in LIBRARIES {
+            if found.is_null() {
+                // SAFETY: a C string; what is not loaded already is not loaded now.
+                let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+                if !handle.is_null() {
+                    // SAFETY: a handle and a C string. The handle stays, and so does the library.
+                    found = unsafe { libc::dlsym(handle, self.name.as_ptr()) };
+                }
+            }
+        }
+        // SAFETY: takes our failures away, which the program must not find when it asks about its own.
+        unsafe { libc::dlerror() };
+        found
+    }
+}
+
+/// Stands in for liburing where there is none.
+extern "C" fn unavailable() -> c_int {
+    -libc::ENOSYS
+}
+
+/// What is queued is about to be handed to the kernel.
+unsafe fn before_submit(ring: *const Ring) {
+    // SAFETY: null or a ring of liburing's, made by it.
+    let Some(ring) = (unsafe { ring.as_ref() }) else { return };
+    if ring.handed == ring.filled || ring.mask.is_null() || ring.entries.is_null() {
+        return;
+    }
+    if ring.flags & !SETUP_KNOWN != 0 {
+        told(|| leave_to_kernel(Reason::IO_URING));
+        return;
+    }
+    let shift = u32::from(ring.flags & LARGE_ENTRIES != 0);
+    // SAFETY: liburing's own pointer into its mapping.
+    let queue = Queue { entries: ring.entries, mask: unsafe { *ring.mask }, shift, order: null() };
+    // SAFETY: liburing's mapping, and entries that it has not handed over yet.
+    unsafe { queue.prepare(ring.handed, ring.filled) };
+}
+
+/// `first! { fn name(arguments) -> c_int by before; }`: our function does `before` and then calls liburing's.
+macro_rules! first {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> c_int by $before:expr;)*) => {
+        $(#[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
+            static FUNCTION: Function = Function::new(
+                match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) { Ok(name) => name, Err(_) => c"" }
+            );
+            // SAFETY: the program's arguments.
+            unsafe { $before };
+            // SAFETY: the symbol's prototype is the one written here.
+            let function: unsafe extern "C" fn($($type),*) -> c_int = unsafe { core::mem::transmute(FUNCTION.address()) };
+            // SAFETY: the program's arguments.
+            unsafe { function($($argument),*) }
+        })*
+    };
+}
+
+first! {
+    fn io_uring_submit(ring: *mut Ring) -> c_int by before_submit(ring);
+    fn io_uring_submit_and_wait(ring: *mut Ring, count: c_uint) -> c_int by before_submit(ring);
+    fn io_uring_submit_and_get_events(ring: *mut Ring) -> c_int by before_submit(ring);
+    fn io_uring_submit_and_wait_timeout(
+        ring: *mut Ring, completion: *mut c_void, count: c_uint, time: *mut c_void, mask: *mut c_void
+    ) -> c_int by before_submit(ring);
+    fn io_uring_submit_and_wait_min_timeout(
+        ring: *mut Ring, completion: *mut c_void, count: c_uint, time: *mut c_void, least: c_uint, mask: *mut c_void
+    ) -> c_int by before_submit(ring);
+    fn io_uring_submit_and_wait_reg(
+        ring: *mut Ring, completion: *mut c_void, count: c_uint, place: c_int
+    ) -> c_int by before_submit(ring);
+    fn io_uring_wait_cqes(
+        ring: *mut Ring, completion: *mut c_void, count: c_uint, time: *mut c_void, mask: *mut c_void
+    ) -> c_int by before_submit(ring);
+    fn io_uring_wait_cqes_min_timeout(
+        ring: *mut Ring, completion: *mut c_void, count: c_uint, time: *mut c_void, least: c_uint, mask: *mut c_void
+    ) -> c_int by before_submit(ring);
+    fn io_uring_wait_cqe_timeout(
+        ring: *mut Ring, completion: *mut c_void, time: *mut c_void
+    ) -> c_int by before_submit(ring);
+    fn io_uring_register_files(
+        ring: *mut Ring, files: *const c_int, count: c_uint
+    ) -> c_int by told(|| registered(files, count));
+    fn io_uring_register_files_tags(
+        ring: *mut Ring, files: *const c_int, tags: *const u64, count: c_uint
+    ) -> c_int by told(|| registered(files, count));
+    fn io_uring_register_files_update(
+        ring: *mut Ring, first: c_uint, files: *const c_int, count: c_uint
+    ) -> c_int by told(|| registered(files, count));
+    fn io_uring_register_files_update_tag(
+        ring: *mut Ring, first: c_uint, files: *const c_int, tags: *const u64, count: c_uint
+    ) -> c_int by told(|| registered(files, count));
+    fn io_uring_register(
+        fd: c_int, operation: c_uint, argument: *const c_void, count: c_uint
+    ) -> c_int by before_register(operation, argument, count);
+    fn io_uring_enter(
+        fd: c_int, count: c_uint, least: c_uint, flags: c_uint, mask: *mut c_void
+    ) -> c_int by before_enter(fd, count, flags);
+    fn io_uring_enter2(
+        fd: c_int, count: c_uint, least: c_uint, flags: c_uint, mask: *mut c_void, size: usize
+    ) -> c_int by before_enter(fd, count, flags);
+}
+
+static SETUP: Function = Function::new(c"io_uring_setup");
+
+/// A ring that the program will drive itself.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn io_uring_setup(entries: c_uint, params: *mut Params) -> c_int {
+    // SAFETY: the symbol's prototype is the one written here.
+    let function: unsafe extern "C" fn(c_uint, *mut Params) -> c_int = unsafe { core::mem::transmute(SETUP.address()) };
+    // SAFETY: the program's arguments.
+    let fd = unsafe { function(entries, params) };
+    if fd >= 0 {
+        // SAFETY: the kernel has just filled it in.
+        unsafe { made(fd, params) };
+    }
+    fd
+}
