@@ -1,7 +1,8 @@
 //! Thousands of connections of one process (`programs/scale.c`): each is answered, none is forgotten, and what they needed is
 //! given back. Nothing here is about time.
 //!
-//! `VMMC_TEST_CONNECTIONS` says how many come and go (a million, say).
+//! A million that come and go are `a_million_connections_leave_nothing_behind`, which runs when it is named (an hour, on two
+//! processors that do something else as well): `cargo test -p vmmc-tests --test scale -- --ignored`.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -11,13 +12,17 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use vmmc_protocol::{Client, RuntimeDir};
 use vmmc_tests::{Ends, Launch, Program, Stage, net};
 
 const ALL: usize = 10_000;
 const BUSY: usize = 100;
 const COME_AND_GO: u64 = 20_000;
+const A_MILLION: u64 = 1_000_000;
 /// A watchdog.
 const LIMIT: Duration = Duration::from_secs(600);
+/// And one for so many connections, one after the other.
+const LIMIT_OF_A_MILLION: Duration = Duration::from_secs(4 * 3600);
 /// What a process may have more after many connections than after a few: descriptors, and KiB of memory.
 const MORE_DESCRIPTORS: usize = 8;
 const MORE_KIBIBYTES: u64 = 16 * 1024;
@@ -41,14 +46,15 @@ fn program() -> &'static str {
 const ROOMY: [&str; 2] = ["prlimit", "--nofile=16384:16384"];
 
 fn serve(stage: &Stage) -> (Program, String) {
-    let port = net::free_port();
-    let mut server =
-        stage.server(&[&ROOMY[..], &[program(), "serve", &port.to_string()]].concat()).limit(LIMIT * 2).start();
-    net::await_listener(&mut server, port);
-    (server, port.to_string())
+    let number = net::free_port();
+    let port = number.to_string();
+    let words = [&ROOMY[..], &[program(), "serve", &port]].concat();
+    let mut server = stage.server(&words).limit(LIMIT_OF_A_MILLION).start();
+    net::await_listener(&mut server, number);
+    (server, port)
 }
 
-/// A program that waits for a line now and then.
+/// A program that waits for a line now and then, and that has a watchdog.
 struct Led {
     program: Program,
     lines: File,
@@ -61,14 +67,14 @@ impl Led {
         assert!(Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()));
         // For both, so that neither end waits for the other to be opened.
         let lines = OpenOptions::new().read(true).write(true).open(&pipe).expect("a pipe");
-        Self { program: launch.input(&pipe).limit(LIMIT).start(), lines, told: 0 }
+        Self { program: launch.input(&pipe).start(), lines, told: 0 }
     }
 
     /// Waits until it is ready, lets `look`, and lets it go on.
     fn when_ready<T>(&mut self, look: impl FnOnce(&Program) -> T) -> T {
         let began = Instant::now();
         while self.program.output().matches("ready").count() <= self.told {
-            assert!(self.program.is_alive() && began.elapsed() < LIMIT, "not ready:\n{}", self.program.logs());
+            assert!(self.program.is_alive(), "not ready after {:?}:\n{}", began.elapsed(), self.program.logs());
             sleep(Duration::from_millis(10));
         }
         let seen = look(&self.program);
@@ -90,7 +96,7 @@ fn of_ten_thousand_in_one_epoll_set_those_that_speak_are_heard() {
         stage.stop_watching();
         let (server, port) = serve(&stage);
         let words = [program(), "many", &port, &ALL.to_string(), &BUSY.to_string(), "100"];
-        let mut client = Led::start(&stage, stage.client(&[&ROOMY[..], &words].concat()));
+        let mut client = Led::start(&stage, stage.client(&[&ROOMY[..], &words].concat()).limit(LIMIT));
         client.when_ready(|_| ());
         let moved = client.when_ready(|_| if ends == Ends::Both { stage.status().both_ways() } else { 0 });
         client.when_ready(|_| ());
@@ -124,24 +130,51 @@ impl Has {
     }
 }
 
-#[test]
-fn what_connections_needed_is_given_back() {
-    let count = std::env::var("VMMC_TEST_CONNECTIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(COME_AND_GO);
+/// The broker's links.
+fn links(stage: &Stage) -> u32 {
+    let runtime = stage.path("runtime");
+    let dir = RuntimeDir::at(runtime.as_os_str().as_encoded_bytes()).expect("a runtime directory");
+    Client::ping(&dir, 60_000).expect("it answers").links
+}
+
+/// So many connections come and go, one after the other, a quarter of them long enough to be paired. What is there after a
+/// tenth of them is compared with what is there after all.
+fn leave_nothing_behind(count: u64, limit: Duration) {
     let stage = Stage::new("scale-short", Ends::Both, None);
     let (server, port) = serve(&stage);
-    let mut client = Led::start(&stage, stage.client(&[program(), "short", &port, &count.to_string()]));
+    let words = [program(), "short", &port, &count.to_string()];
+    let mut client = Led::start(&stage, stage.client(&words).limit(limit));
     let broker = stage.broker().expect("a broker");
     let all = |client: &Program| {
-        [("client", client.pid()), ("server", server.pid()), ("broker", broker)].map(|(name, pid)| (name, Has::of(pid)))
+        let of = |(name, pid)| (name, Has::of(pid));
+        ([("client", client.pid()), ("server", server.pid()), ("broker", broker)].map(of), links(&stage))
     };
     client.when_ready(|_| ());
-    let before = client.when_ready(all);
-    let after = client.when_ready(all);
+    let (before, links_before) = client.when_ready(all);
+    let (after, links_after) = client.when_ready(all);
     client.finish();
     assert!(stage.moved().both_ways, "{}", stage.last_seen());
     for ((whose, before), (_, after)) in before.into_iter().zip(after) {
         after.assert_no_more_than(before, whose);
     }
+    println!("links: {links_before}, later {links_after}");
+    assert!((1..=links_before).contains(&links_after), "links: {links_before}, later {links_after}");
+    let began = Instant::now();
+    while links(&stage) > 0 {
+        assert!(began.elapsed() < LIMIT, "the links of a program that has ended stay");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_connections_needed_is_given_back() {
+    leave_nothing_behind(COME_AND_GO, LIMIT);
+}
+
+#[test]
+#[ignore = "takes an hour"]
+fn a_million_connections_leave_nothing_behind() {
+    leave_nothing_behind(A_MILLION, LIMIT_OF_A_MILLION);
 }
 
 /// The library's own descriptors count, so the program meets its limit a little earlier, and in the same way.
