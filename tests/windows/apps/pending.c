@@ -3,7 +3,7 @@
  *   pending server PORT HOW             echoes messages of one client and says when it has ended; HOW it waits for them:
  *                                         recv: in a receive
  *                                         select: in select
- *   pending client PORT ROUNDS          exchanges messages, says so, and receives for ever
+ *   pending client PORT FILE            exchanges messages until the file is there, says so, and receives for ever
  */
 #include <winsock.h>
 #include "common.h"
@@ -32,13 +32,13 @@ static void serve(struct sockaddr_in *address, int selects)
     closesocket(s);
 }
 
-static void ask(struct sockaddr_in *address, int rounds)
+static void ask(struct sockaddr_in *address, const char *file)
 {
     SOCKET s = socket(AF_INET, SOCK_STREAM, 0);
     char message[8] = "message", in[8];
     int got, n;
     if (connect(s, (struct sockaddr *)address, sizeof *address)) fail("connect");
-    for (; rounds > 0; rounds--) {
+    while (GetFileAttributesA(file) == INVALID_FILE_ATTRIBUTES) {
         if (send(s, message, 8, 0) != 8) fail("send");
         for (got = 0; got < 8; got += n)
             if ((n = recv(s, in + got, 8 - got, 0)) <= 0) fail("recv");
@@ -56,6 +56,6 @@ int main(int argc, char **argv)
     if (argc < 4 || WSAStartup(MAKEWORD(1, 1), &data)) return 2;
     address = loopback(argv[2]);
     if (!strcmp(argv[1], "server")) serve(&address, !strcmp(argv[3], "select"));
-    else ask(&address, atoi(argv[3]));
+    else ask(&address, argv[3]);
     return 0;
 }

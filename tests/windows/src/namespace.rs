@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long the namespace may take to come up.
-const UP_LIMIT: Duration = Duration::from_secs(10);
+const UP_LIMIT: Duration = Duration::from_secs(60);
 /// How often we look.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use vmmc_tests::Launch;
 
@@ -231,22 +232,30 @@ impl Lua {
     }
 
     /// Tells an interpreter about to be started where LuaSocket's modules are.
-    ///
-    /// # Panics
-    ///
-    /// If they cannot be put there.
     #[must_use]
     pub fn modules(&self, launch: Launch) -> Launch {
-        let (from, to) = (LUASOCKET.directory().join("src"), wine::room("lua"));
-        fs::create_dir_all(to.join("socket")).expect("a directory for modules");
-        for module in files(&from, ".lua") {
+        launch.env("LUA_PATH", format!("Z:{}/?.lua", modules().display())).env("LUA_CPATH", ".\\?.dll")
+    }
+}
+
+/// The directory of LuaSocket's modules as an interpreter looks for them, made once: others may be reading there.
+fn modules() -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let modules = wine::room("").join("lua-modules");
+    if !modules.is_dir() {
+        let fresh = wine::room("").join("fresh-lua-modules");
+        let _ = fs::remove_dir_all(&fresh);
+        fs::create_dir_all(fresh.join("socket")).expect("a directory for modules");
+        for module in files(&LUASOCKET.directory().join("src"), ".lua") {
             let name = module.file_name().expect("a file");
             let top = ["socket.lua", "ltn12.lua", "mime.lua"].iter().any(|top| name == *top);
-            let directory = if top { to.clone() } else { to.join("socket") };
+            let directory = if top { fresh.clone() } else { fresh.join("socket") };
             fs::copy(&module, directory.join(name)).expect("a module in its place");
         }
-        launch.env("LUA_PATH", format!("Z:{}/?.lua", to.display())).env("LUA_CPATH", ".\\?.dll")
+        fs::rename(fresh, &modules).expect("modules in their place");
     }
+    modules
 }
 
 /// The name by which a program under Wine knows a file of this system.

@@ -22,10 +22,15 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 const FOLDERS: [&str; 2] = ["with", "without"];
 /// What `cargo xtask windows` builds: the DLL, and the command that it starts as its broker.
 const PRODUCTS: [&str; 2] = ["wsock32.dll", "vmmc.exe"];
+/// Runs a program and ends as it ends. Wine's server kills a process that has not ended half a second after it has begun to, which
+/// happens on a busy machine: its status is lost then, and what it has said must do.
+const UNLESS_WINE_KILLED_IT: &str = r#""$@"; status=$?; [ $status -eq 137 ] || exit $status"#;
 /// How long a server may take to listen.
 const LISTEN_LIMIT: Duration = Duration::from_secs(60);
 /// How long a busy connection may take to be seen on the VMMC road.
 const ROAD_LIMIT: Duration = Duration::from_secs(60);
+/// How often we look for that; each time a program starts.
+const ROAD_LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// A scenario's surroundings. On failure its directory stays and its name is printed.
 #[derive(Debug)]
@@ -145,7 +150,8 @@ impl Stage {
         let folder = self.path(FOLDERS[usize::from(!with)]);
         let (program, arguments) = words.split_first().expect("a program");
         let wine = [wine::WINE.to_owned(), folder.join(program).to_string_lossy().into_owned()];
-        let words = wine.into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned()));
+        let shell = ["sh", "-c", UNLESS_WINE_KILLED_IT, "sh"].map(str::to_owned);
+        let words = shell.into_iter().chain(wine).chain(arguments.iter().map(|argument| (*argument).to_owned()));
         let launch = self.launch(words, if with { "with" } else { "without" });
         wine::environment(launch.directory(&folder), &self.path("prefix"))
     }
@@ -176,7 +182,7 @@ impl Stage {
                 return;
             }
             assert!(began.elapsed() < ROAD_LIMIT, "nothing moved over VMMC both ways:\n{said}");
-            sleep(Duration::from_millis(100));
+            sleep(ROAD_LOOK_EVERY);
         }
     }
 

@@ -48,20 +48,20 @@ for at, server in ipairs(servers) do server:close() end
 print("all answered")
 "#;
 
-/// Echoes lines, one client after the other, and says when each of them ends; `arg[1]` lines later it only sleeps.
+/// Echoes lines, one client after the other, and says when each of them ends; once the file `arg[1]` is there it only sleeps.
 const ECHO_SERVER: &str = r#"
 local socket = require("socket")
 io.stdout:setvbuf("no")
 local listener = assert(socket.bind("127.0.0.1", 9200))
-local left = tonumber(arg[1])
 while true do
   local client = assert(listener:accept())
   local line = client:receive()
   while line do
     line = client:send(line .. "\n")
-    left = left - 1
-    if left == 0 then print("asleep") end
-    while left == 0 do socket.sleep(0.1) end
+    if arg[1] and io.open(arg[1]) then
+      print("asleep")
+      while true do socket.sleep(0.1) end
+    end
     if line then line = client:receive() end
   end
   print("a client ended")
@@ -69,20 +69,35 @@ while true do
 end
 "#;
 
-/// Sends `arg[1]` lines, or as many as it can, and awaits each back. Then it says so, and sleeps if there is an `arg[2]`.
+/// Sends lines and awaits each back, until the file `arg[1]` is there or the server ends. Then it says so, and sleeps if there
+/// is an `arg[2]`.
 const ECHO_CLIENT: &str = r#"
 local socket = require("socket")
 io.stdout:setvbuf("no")
 local server = assert(socket.connect("127.0.0.1", 9200))
-local done, answer = 0, true
-while done < tonumber(arg[1]) and answer do
+local done, answer, enough = 0, nil, nil
+repeat
   local line = "line " .. done
   answer = server:send(line .. "\n") and server:receive()
-  if answer then assert(answer == line); done = done + 1 end
-end
-print("ended after " .. done)
+  if answer then assert(answer == line) end
+  done = done + 1
+  if done == 10 then print("talking") end
+  enough = io.open(arg[1])
+until enough or not answer
+print(answer and "enough" or "the server ended")
 while arg[2] do socket.sleep(0.1) end
 "#;
+
+/// The file that tells a program that it has exchanged enough, of the given number.
+fn enough(stage: &Stage, number: u32) -> String {
+    programs::stage_path(stage, &format!("enough-{number}"))
+}
+
+/// Tells it, once bytes have moved over VMMC both ways.
+fn tell_enough(stage: &Stage, number: u32) {
+    stage.await_both_ways();
+    let _ = stage.write(&format!("enough-{number}"), "");
+}
 
 fn script(
     stage: &Stage,
@@ -125,16 +140,18 @@ fn five_hundred_connections() {
 fn a_killed_client_is_seen_by_its_server_which_serves_the_next() {
     let lua = programs::lua();
     compare("killed-client", &lua.files(), |stage| {
-        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &["1000000"]).start();
+        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &[]).start();
         stage.await_listener(&mut server, PORT);
+        let client = |words: &[&str]| script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, words);
         for ended in 1..=3 {
-            let mut client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["100", "stay"]).start();
-            await_words(&mut client, "ended after 100");
-            stage.await_both_ways();
+            let mut client = client(&[&enough(stage, ended), "stay"]).start();
+            await_words(&mut client, "talking");
+            tell_enough(stage, ended);
+            await_words(&mut client, "enough");
             client.kill();
-            await_words(&mut server, &"a client ended\r\n".repeat(ended));
+            await_words(&mut server, &"a client ended\r\n".repeat(ended as usize));
         }
-        let last = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000"]).run();
+        let last = client(&[&enough(stage, 3)]).run();
         await_words(&mut server, &"a client ended\r\n".repeat(4));
         format!("{last}{}", server.output())
     });
@@ -144,11 +161,12 @@ fn a_killed_client_is_seen_by_its_server_which_serves_the_next() {
 fn a_killed_server_is_seen_by_its_client() {
     let lua = programs::lua();
     compare("killed-server", &lua.files(), |stage| {
-        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &["100"]).start();
+        let mut server = script(stage, &lua, |words| stage.server(words), ECHO_SERVER, &[&enough(stage, 1)]).start();
         stage.await_listener(&mut server, PORT);
-        let client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &["1000000"]).start();
+        let mut client = script(stage, &lua, |words| stage.client(words), ECHO_CLIENT, &[&enough(stage, 2)]).start();
+        await_words(&mut client, "talking");
+        tell_enough(stage, 1);
         await_words(&mut server, "asleep");
-        stage.await_both_ways();
         server.kill();
         client.finish().stdout
     });
@@ -165,9 +183,9 @@ fn a_client_that_is_killed_while_it_receives_is_seen_by_its_server() {
         let port = PORT.to_string();
         let mut server = stage.server(&["pending.exe", "server", &port, how]).limit(LIMIT).start();
         stage.await_listener(&mut server, PORT);
-        let mut client = stage.client(&["pending.exe", "client", &port, "300"]).limit(LIMIT).start();
+        let mut client = stage.client(&["pending.exe", "client", &port, &enough(&stage, 1)]).limit(LIMIT).start();
+        tell_enough(&stage, 1);
         await_words(&mut client, "receiving");
-        stage.await_both_ways();
         client.kill();
         let server = server.finish();
         assert!(server.status.success() && server.stdout.contains("the client has gone"), "{how}: {}", server.stdout);

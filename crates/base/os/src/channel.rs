@@ -2,14 +2,14 @@
 //!
 //! A message has a fixed number of bytes and arrives whole or not at all. What is attached to it is the sender's and stays
 //! open there; the receiver gets its own. On Linux a channel is a sequenced-packet socket and what is attached travels as
-//! `SCM_RIGHTS`. On Windows it is a message-mode pipe: a socket travels as the bytes of `WSADuplicateSocket`, and other
-//! objects are duplicated by the listening end, which opens the connecting process for that; so only the end that
-//! listens can be the one that makes objects known, in both directions, and the other is never opened.
+//! `SCM_RIGHTS`. On Windows it is a message-mode pipe, and what is attached is duplicated by the listening end, which opens
+//! the connecting process for that; so only the end that listens makes objects known, in both directions, and the other
+//! is never opened.
 use core::fmt;
 
 pub use crate::system::channel::{
-    ATTACHES_AT_ONCE, Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, PLACE_OF_SYSTEM, Waiter,
-    bell_of_process, check_place, is_place, session_place, system_place,
+    Arrived, Channel, HIDES_MEMORY, Listener, PLACE_DEFAULT, PLACE_MAX, PLACE_OF_SYSTEM, Waiter, bell_of_process,
+    check_place, is_place, session_place, system_place,
 };
 
 /// No message carries more objects.

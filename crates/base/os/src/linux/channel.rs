@@ -34,8 +34,6 @@ const EVENTS_MAX: usize = 256;
 
 /// Whether no process can find another's memory files unless it is given them.
 pub const HIDES_MEMORY: bool = false;
-/// Whether what is attached to a message is its sender's until the message is sent.
-pub const ATTACHES_AT_ONCE: bool = true;
 impl From<Errno> for Refusal {
     fn from(error: Errno) -> Self {
         match error {

@@ -22,6 +22,8 @@ pub const EBADF: i32 = ws::WSAENOTSOCK;
 pub const ECONNRESET: i32 = ws::WSAECONNRESET;
 /// A blocking call was cancelled.
 pub const EINTR: i32 = ws::WSAEINTR;
+/// Not connected, or no longer.
+pub const ENOTCONN: i32 = ws::WSAENOTCONN;
 /// The sending side is shut.
 pub const EPIPE: i32 = ws::WSAESHUTDOWN;
 
@@ -86,3 +88,5 @@ pub const SO_LINGER: i32 = ws::SO_LINGER;
 pub const SO_ERROR: i32 = ws::SO_ERROR;
 /// Half-close of the receiving side.
 pub const SHUT_RD: i32 = ws::SD_RECEIVE;
+/// Half-close of the sending side.
+pub const SHUT_WR: i32 = ws::SD_SEND;

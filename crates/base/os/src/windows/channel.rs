@@ -1,12 +1,11 @@
 //! A channel is a message-mode pipe, whose name is made of the user's SID and the place's name and which only that user
 //! may open.
 //!
-//! A message on the pipe: a word that says what is attached, how many there are, what is attached (objects as handles of
-//! the connecting process, a socket as the bytes that `WSADuplicateSocket` made for the listening one), then the message.
+//! A message on the pipe: how many objects are attached, the numbers of their handles in the connecting process, then the message.
 //! The listening end opens the connecting process once, and makes and fetches handles there; so handle numbers that it
-//! sends are valid where they arrive.
+//! sends are valid where they arrive, and what nobody fetches exists nowhere else. A socket is a handle like any other.
 use super::descriptor::Descriptor;
-use super::duplicate::{self, PROTOCOL_INFO_BYTES, ProtocolInfo};
+use super::duplicate;
 use super::overlapped::Event;
 use super::pipe::{self, Read};
 use super::{handle, last_error};
@@ -29,22 +28,13 @@ pub use super::listener::{Listener, Waiter};
 pub const PLACE_MAX: usize = 260;
 /// Whether no process can find another's memory files unless it is given them.
 pub const HIDES_MEMORY: bool = true;
-/// Whether what is attached to a message is its sender's until the message is sent: a sender that ends in between leaves
-/// sockets behind that the listener does not know of.
-pub const ATTACHES_AT_ONCE: bool = false;
 /// What a user's own place begins with if nobody says where; the user's number follows.
 pub const PLACE_DEFAULT: &str = "user-";
 
-/// What is attached, as the first word of a message says.
-const NOTHING: u32 = 0;
-const SOCKET: u32 = 1;
-const OBJECTS: u32 = 2;
-const HEAD: usize = 8;
+/// Bytes of the count of what is attached, and of the number of each.
+const WORD: usize = 8;
 /// No message on the pipe is longer.
 pub(super) const FRAME_MAX: usize = 1024;
-/// A socket that was duplicated for the listening end must reach it, or it would never be closed there: so long its
-/// message may wait for room. Others never wait.
-const SOCKET_PATIENCE_MS: u32 = 1000;
 
 /// Whether these bytes can name a place: any word. It is only a name, and nothing of it is made in a file system.
 #[must_use]
@@ -94,8 +84,6 @@ pub(super) fn refusal(error: u32) -> Refusal {
 /// What was attached to a message.
 #[derive(Debug, Default)]
 pub struct Arrived {
-    /// A socket that was duplicated for this process, and has to be opened to be closed.
-    socket: Option<Box<ProtocolInfo>>,
     objects: [Option<Descriptor>; ATTACHED_MAX],
 }
 
@@ -103,25 +91,20 @@ impl Arrived {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        usize::from(self.socket.is_some()) + self.objects.iter().flatten().count()
+        self.objects.iter().flatten().count()
     }
 
     /// As objects.
     #[must_use]
-    pub fn into_objects(mut self) -> [Option<Descriptor>; ATTACHED_MAX] {
-        core::mem::take(&mut self.objects)
+    pub fn into_objects(self) -> [Option<Descriptor>; ATTACHED_MAX] {
+        self.objects
     }
 
     /// As the one socket.
     #[must_use]
-    pub fn into_socket(mut self) -> Option<Socket> {
-        self.socket.take().and_then(|info| Socket::open(&info))
-    }
-}
-
-impl Drop for Arrived {
-    fn drop(&mut self) {
-        drop(self.socket.take().and_then(|info| Socket::open(&info)));
+    pub fn into_socket(self) -> Option<Socket> {
+        let [socket, ..] = self.objects;
+        socket.and_then(Socket::of)
     }
 }
 
@@ -146,10 +129,7 @@ impl Channel {
 
     /// The listening end of a pipe that somebody has connected to, which the process was looked up for.
     pub(super) fn accepted(pipe: Descriptor) -> Option<Self> {
-        let Some(peer) = duplicate::connecting_process(&pipe) else {
-            close_unread_sockets(&pipe, &mut None);
-            return None;
-        };
+        let peer = duplicate::connecting_process(&pipe)?;
         Some(Self { pipe, read: RefCell::new(None), peer: Some(peer) })
     }
 
@@ -157,30 +137,21 @@ impl Channel {
         &self.pipe
     }
 
-    /// Sends one message. It never blocks, unless a socket is attached and the listening end does not read: then for a
-    /// second at most.
+    /// Sends one message; never blocks.
     ///
     /// # Errors
     /// `Busy`: nothing was sent. `Lost`: the other end is gone. The system's.
     pub fn send(&self, bytes: &[u8], attached: Attached<'_>) -> Result<(), Refusal> {
-        let mut frame = Frame::new();
-        match (attached, &self.peer) {
-            (Attached::Nothing, _) => frame.head(NOTHING, 0),
-            (Attached::Socket(socket), None) => {
-                frame.head(SOCKET, 1);
-                frame.put(&duplicate::for_listener(&self.pipe, socket)?);
-            }
+        let numbers = match (&attached, &self.peer) {
+            (Attached::Nothing, _) => &[],
             (Attached::Socket(_), Some(_)) => return Err(Refusal::System(ERROR_ACCESS_DENIED as i32)),
-            (Attached::Objects(numbers), None) => frame.objects(numbers),
-            (Attached::Objects(numbers), Some((_, process))) => {
-                let theirs = duplicate::into_process(process, numbers)?;
-                frame.objects(theirs.get(..numbers.len()).unwrap_or_default());
-                frame.put(bytes);
-                return self.write(frame.bytes(), 0).inspect_err(|_| duplicate::close_there(process, &theirs));
-            }
-        }
-        frame.put(bytes);
-        self.write(frame.bytes(), if matches!(attached, Attached::Socket(_)) { SOCKET_PATIENCE_MS } else { 0 })
+            (Attached::Socket(socket), None) => core::slice::from_ref(socket),
+            (Attached::Objects(numbers), _) => *numbers,
+        };
+        let Some((_, process)) = &self.peer else { return self.write(Frame::of(numbers, bytes).bytes()) };
+        let theirs = duplicate::into_process(process, numbers)?;
+        let frame = Frame::of(theirs.get(..numbers.len()).unwrap_or_default(), bytes);
+        self.write(frame.bytes()).inspect_err(|_| duplicate::close_there(process, &theirs))
     }
 
     /// Takes the next message, if there is one; never blocks.
@@ -235,8 +206,8 @@ impl Channel {
         Self { pipe: Descriptor::new(number), read: RefCell::new(None), peer: None }
     }
 
-    /// Writes one message, and waits at most so long for room.
-    fn write(&self, bytes: &[u8], patience_ms: u32) -> Result<(), Refusal> {
+    /// Writes one message, if there is room.
+    fn write(&self, bytes: &[u8]) -> Result<(), Refusal> {
         let event = Event::take().map_err(|error| Refusal::System(error.0))?;
         // SAFETY: all zeroes is an overlapped structure that has not been used.
         let mut overlapped: OVERLAPPED = unsafe { core::mem::zeroed() };
@@ -253,7 +224,6 @@ impl Channel {
         }
         // SAFETY: the structure is the pending call's; the last call waits until the system is done with it.
         let finished = unsafe {
-            WaitForSingleObject(handle(event.number()), patience_ms);
             CancelIoEx(pipe, &raw const overlapped);
             GetOverlappedResult(pipe, &raw const overlapped, &raw mut done, 1)
         };
@@ -262,51 +232,21 @@ impl Channel {
 
     /// What a message on the pipe says; `None` if it says nothing.
     fn unpack<const SIZE: usize>(&self, frame: &[u8]) -> Option<Received<SIZE>> {
-        let (head, rest) = frame.split_first_chunk::<HEAD>()?;
-        let [kind0, kind1, kind2, kind3, count0, count1, count2, count3] = *head;
-        let kind = u32::from_le_bytes([kind0, kind1, kind2, kind3]);
-        let count = u32::from_le_bytes([count0, count1, count2, count3]) as usize;
-        let (rest, message) = rest.split_last_chunk::<SIZE>()?;
+        let (count, rest) = frame.split_first_chunk::<WORD>()?;
+        let (numbers, message) = rest.split_last_chunk::<SIZE>()?;
+        let count = usize::try_from(u64::from_le_bytes(*count)).ok().filter(|count| *count <= ATTACHED_MAX)?;
+        if numbers.len() != count * WORD {
+            return None;
+        }
         let mut arrived = Arrived::default();
-        match (kind, &self.peer) {
-            (NOTHING, _) if rest.is_empty() => {}
-            (SOCKET, Some(_)) => {
-                let info = rest.first_chunk().filter(|_| rest.len() == PROTOCOL_INFO_BYTES)?;
-                arrived.socket = Some(Box::new(*info));
-            }
-            (OBJECTS, peer) if count <= ATTACHED_MAX && rest.len() == count * 8 => {
-                for (place, number) in arrived.objects.iter_mut().zip(rest.chunks_exact(8)) {
-                    let number = u64::from_le_bytes(number.try_into().ok()?) as i32;
-                    *place = match peer {
-                        Some((_, process)) => duplicate::out_of_process(process, number),
-                        None => Some(Descriptor::new(number)),
-                    };
-                }
-            }
-            _ => return None,
+        for (place, number) in arrived.objects.iter_mut().zip(numbers.chunks_exact(WORD)) {
+            let number = u64::from_le_bytes(number.try_into().ok()?) as i32;
+            *place = match &self.peer {
+                Some((_, process)) => duplicate::out_of_process(process, number),
+                None => Some(Descriptor::new(number)),
+            };
         }
         Some(Received::Message(*message, arrived))
-    }
-}
-
-impl Drop for Channel {
-    fn drop(&mut self) {
-        if self.peer.is_some() {
-            close_unread_sockets(&self.pipe, self.read.get_mut());
-        }
-    }
-}
-
-/// Closes the sockets that were duplicated for this process in messages that nobody will read: they are open here already,
-/// and would keep connections of a process alive that has closed them and gone.
-fn close_unread_sockets(pipe: &Descriptor, read: &mut Option<Box<Read>>) {
-    let Ok(read) = Read::begun(read, pipe) else { return };
-    let mut frame = [0; FRAME_MAX];
-    while let Ok(taken @ (pipe::Taken::Bytes(_) | pipe::Taken::TooLong)) = read.take(&mut frame) {
-        let (head, rest) = frame.split_at(HEAD);
-        if matches!(taken, pipe::Taken::Bytes(HEAD..)) && head.starts_with(&SOCKET.to_le_bytes()) {
-            drop(rest.first_chunk().and_then(Socket::open));
-        }
     }
 }
 
@@ -317,20 +257,14 @@ struct Frame {
 }
 
 impl Frame {
-    fn new() -> Self {
-        Self { bytes: [0; FRAME_MAX], len: 0 }
-    }
-
-    fn head(&mut self, kind: u32, count: usize) {
-        self.put(&kind.to_le_bytes());
-        self.put(&(count as u32).to_le_bytes());
-    }
-
-    fn objects(&mut self, numbers: &[i32]) {
-        self.head(OBJECTS, numbers.len());
+    fn of(numbers: &[i32], message: &[u8]) -> Self {
+        let mut frame = Self { bytes: [0; FRAME_MAX], len: 0 };
+        frame.put(&(numbers.len() as u64).to_le_bytes());
         for number in numbers {
-            self.put(&u64::from(*number as u32).to_le_bytes());
+            frame.put(&u64::from(*number as u32).to_le_bytes());
         }
+        frame.put(message);
+        frame
     }
 
     /// What does not fit is left out: no message of ours is so long.

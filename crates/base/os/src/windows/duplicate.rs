@@ -1,46 +1,14 @@
-//! Handles and sockets on their way between the connecting process and the listening one.
+//! Handles on their way between the connecting process and the listening one.
 use super::channel::refusal;
 use super::descriptor::Descriptor;
-use super::winsock::{Dll, Symbol};
 use super::{handle, last_error, number};
 use crate::channel::{ATTACHED_MAX, Refusal};
 use core::ptr::null_mut;
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_INVALID_PARAMETER, ERROR_PROC_NOT_FOUND,
+    DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_INVALID_PARAMETER,
 };
-use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAPROTOCOL_INFOW};
-use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, GetNamedPipeServerProcessId, PeekNamedPipe};
+use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, PeekNamedPipe};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcess, PROCESS_DUP_HANDLE};
-
-/// Bytes of a `WSAPROTOCOL_INFOW`: the same in 32-bit and 64-bit processes.
-pub(super) const PROTOCOL_INFO_BYTES: usize = 628;
-const _: () = assert!(size_of::<WSAPROTOCOL_INFOW>() == PROTOCOL_INFO_BYTES);
-
-/// A socket as another process can open it, once.
-pub(super) type ProtocolInfo = [u8; PROTOCOL_INFO_BYTES];
-
-type DuplicateSocket = unsafe extern "system" fn(SOCKET, u32, *mut WSAPROTOCOL_INFOW) -> i32;
-static DUPLICATE_SOCKET: Symbol = Symbol::new(Dll::WinSock, c"WSADuplicateSocketW");
-
-/// Makes a socket of this process ready to be opened by the process that listens at the pipe's other end.
-pub(super) fn for_listener(pipe: &Descriptor, socket: i32) -> Result<ProtocolInfo, Refusal> {
-    let mut pid = 0;
-    // SAFETY: the call fills the number.
-    if unsafe { GetNamedPipeServerProcessId(handle(pipe.number()), &raw mut pid) } == 0 {
-        return Err(refusal(last_error().0 as u32));
-    }
-    // SAFETY: ws2_32's function of this name has this signature.
-    let duplicate = unsafe { DUPLICATE_SOCKET.get::<DuplicateSocket>() };
-    let duplicate = duplicate.ok_or(Refusal::System(ERROR_PROC_NOT_FOUND as i32))?;
-    // SAFETY: all zeroes is a valid value of the structure, which the call fills.
-    let mut info: WSAPROTOCOL_INFOW = unsafe { core::mem::zeroed() };
-    // SAFETY: as above.
-    if unsafe { duplicate(handle(socket).addr(), pid, &raw mut info) } != 0 {
-        return Err(refusal(last_error().0 as u32));
-    }
-    // SAFETY: plain words without padding, of that size.
-    Ok(unsafe { core::mem::transmute::<WSAPROTOCOL_INFOW, ProtocolInfo>(info) })
-}
 
 /// Who has connected to a pipe, opened for duplicating handles; `None` if it has gone, or may not be opened.
 pub(super) fn connecting_process(pipe: &Descriptor) -> Option<(u32, Descriptor)> {

@@ -1,15 +1,21 @@
-//! What WinSock says of a TCP socket that another process has duplicated for this one.
+//! What WinSock says of a TCP socket that was another process's, by a handle that was duplicated out of there.
+//!
+//! WinSock is asked for a duplicate of that in turn (`WSADuplicateSocket`, for this process): so it knows it as a socket. Where
+//! sockets are no kernel handles (a layered provider's) there is none.
 //!
 //! It has no name for a socket's identity: two sockets of one process that have both addresses in common are not told apart.
-use super::duplicate::ProtocolInfo;
+use super::descriptor::Descriptor;
 use super::winsock::{Dll, Symbol};
-use super::{abi, kernel};
+use super::{abi, handle, kernel};
 use crate::endpoint::{Address, Endpoint, Unfit};
 use core::hash::{Hash as _, Hasher as _};
 use windows_sys::Win32::Networking::WinSock::{
     FROM_PROTOCOL_INFO, INVALID_SOCKET, SO_LINGER, SO_TYPE, SOCKET, SOL_SOCKET, WSADATA, WSAPROTOCOL_INFOW,
 };
+use windows_sys::Win32::System::Threading::GetCurrentProcessId;
 
+type DuplicateSocket = unsafe extern "system" fn(SOCKET, u32, *mut WSAPROTOCOL_INFOW) -> i32;
+static DUPLICATE_SOCKET: Symbol = Symbol::new(Dll::WinSock, c"WSADuplicateSocketW");
 type SocketOf = unsafe extern "system" fn(i32, i32, i32, *const WSAPROTOCOL_INFOW, u32, u32) -> SOCKET;
 static SOCKET_OF: Symbol = Symbol::new(Dll::WinSock, c"WSASocketW");
 type CloseSocket = unsafe extern "system" fn(SOCKET) -> i32;
@@ -34,15 +40,30 @@ pub(super) fn start_winsock() {
 pub struct Socket(SOCKET);
 
 impl Socket {
-    /// Opens what another process has duplicated.
-    pub(super) fn open(info: &ProtocolInfo) -> Option<Self> {
-        // SAFETY: ws2_32's function of this name has this signature.
-        let open = unsafe { SOCKET_OF.get::<SocketOf>() }?;
-        // SAFETY: plain words, of which every value is valid; the bytes need no alignment.
-        let info: WSAPROTOCOL_INFOW = unsafe { core::ptr::read_unaligned(info.as_ptr().cast()) };
+    /// The socket behind a handle that was duplicated out of another process; `None` if it is none.
+    pub(super) fn of(duplicate: Descriptor) -> Option<Self> {
+        let socket = Self::known(handle(duplicate.number()).addr());
+        let duplicate = duplicate.into_raw();
+        if !close(handle(duplicate).addr()) {
+            // WinSock had not come to know it.
+            drop(Descriptor::new(duplicate));
+        }
+        socket
+    }
+
+    /// A duplicate that WinSock knows.
+    fn known(unknown: SOCKET) -> Option<Self> {
+        // SAFETY: ws2_32's functions of these names have these signatures.
+        let (duplicate, open) = unsafe { (DUPLICATE_SOCKET.get::<DuplicateSocket>()?, SOCKET_OF.get::<SocketOf>()?) };
         let any = FROM_PROTOCOL_INFO;
-        // SAFETY: the structure lives until the call returns.
-        let socket = unsafe { open(any, any, any, &raw const info, 0, 0) };
+        // SAFETY: all zeroes is a valid value of the structure, which the first call fills, and it lives until both return.
+        let socket = unsafe {
+            let mut info: WSAPROTOCOL_INFOW = core::mem::zeroed();
+            if duplicate(unknown, GetCurrentProcessId(), &raw mut info) != 0 {
+                return None;
+            }
+            open(any, any, any, &raw const info, 0, 0)
+        };
         (socket != INVALID_SOCKET).then_some(Self(socket))
     }
 
@@ -104,11 +125,12 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // SAFETY: ws2_32's function of this name has this signature; the socket is this structure's own.
-        unsafe {
-            if let Some(close) = CLOSE_SOCKET.get::<CloseSocket>() {
-                close(self.0);
-            }
-        }
+        close(self.0);
     }
+}
+
+/// closesocket, of one that is the caller's own: whether it was one.
+fn close(socket: SOCKET) -> bool {
+    // SAFETY: ws2_32's function of this name has this signature.
+    unsafe { CLOSE_SOCKET.get::<CloseSocket>().is_some_and(|close| close(socket) == 0) }
 }

@@ -30,10 +30,6 @@ impl Event {
 }
 
 impl Event {
-    pub(super) fn number(&self) -> i32 {
-        self.0
-    }
-
     /// For an overlapped structure: its lowest bit keeps a completion port from hearing of the call.
     pub(super) fn without_port(&self) -> HANDLE {
         handle(self.0 | 1)
