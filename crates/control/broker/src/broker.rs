@@ -1,10 +1,11 @@
 //! The broker's loop: processes come, ask, are answered, and go.
 
 use crate::connection::{Connection, Gone, Objects};
-use crate::limits::{ACCEPTS_PER_TURN, MESSAGES_PER_TURN};
+use crate::limits::{ACCEPTS_PER_TURN, DESCRIPTORS_PER_CLIENT, DESCRIPTORS_RESERVED, MESSAGES_PER_TURN};
 use crate::links::{End, Links};
-use crate::offers::{ClientId, Effect, Offer, Offers};
+use crate::offers::{ClientId, Effect, Offer, Offerer, Offers};
 use crate::policy::{Party, Policy};
+use crate::room::Room;
 use crate::sight::Key;
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vmmc_os::channel::{Access, Arrived, Channel, LISTENER, Listener, Ready, Received, Waiter};
-use vmmc_os::{Descriptor, memory};
+use vmmc_os::{Descriptor, memory, process};
 use vmmc_protocol::message::{Reply, Request, SIZE, Status};
 use vmmc_protocol::{ControlError, Reason};
 
@@ -25,6 +26,8 @@ pub struct Broker {
     last_client: ClientId,
     offers: Offers,
     links: Links,
+    /// The descriptors that this process may have.
+    room: Room,
     policy: Policy,
     /// Processes that cannot be spoken to any more, to be forgotten before the turn ends.
     gone: Vec<ClientId>,
@@ -39,7 +42,7 @@ impl Broker {
     /// # Errors
     /// `AddrInUse` if another broker has it; `PermissionDenied` if others can write the directory; the kernel's.
     pub fn bind(dir: &Path, access: Access, policy: Policy) -> io::Result<Self> {
-        Self::listening(Listener::take(dir.as_os_str().as_encoded_bytes(), access)?, policy)
+        Self::listening(Listener::take(dir.as_os_str().as_encoded_bytes(), access)?, access, policy)
     }
 
     /// As [`bind`](Self::bind), at the socket that the manager of services has handed over; `None` if it has not.
@@ -47,17 +50,22 @@ impl Broker {
     /// # Errors
     /// The kernel's, or if what was handed over is no such socket.
     pub fn handed_over(policy: Policy) -> io::Result<Option<Self>> {
-        Listener::handed_over()?.map(|listener| Self::listening(listener, policy)).transpose()
+        Listener::handed_over()?.map(|listener| Self::listening(listener, Access::Everyone, policy)).transpose()
     }
 
-    fn listening(mut listener: Listener, policy: Policy) -> io::Result<Self> {
+    fn listening(mut listener: Listener, access: Access, policy: Policy) -> io::Result<Self> {
+        let divided = access == Access::Everyone;
+        let (descriptors, _) = process::descriptor_limit();
+        let all = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let room = Room::new(all.saturating_sub(DESCRIPTORS_RESERVED).max(all / 2), divided);
         Ok(Self {
             waiter: Waiter::new(&mut listener)?,
             listener,
             connections: HashMap::new(),
             last_client: LISTENER,
-            offers: Offers::default(),
+            offers: Offers::new(divided),
             links: Links::new(),
+            room,
             policy,
             gone: Vec::new(),
             idle_since: Some(Instant::now()),
@@ -98,9 +106,13 @@ impl Broker {
 
     fn welcome(&mut self, channel: Channel) {
         let Some(peer) = channel.peer() else { return };
+        if !self.room.take(peer.user, DESCRIPTORS_PER_CLIENT) {
+            return;
+        }
         self.last_client += 1;
         let id = self.last_client;
         if self.waiter.add(&channel, id).is_err() {
+            self.room.give_back(peer.user, DESCRIPTORS_PER_CLIENT);
             return;
         }
         self.connections.insert(id, Connection::new(channel, peer));
@@ -149,7 +161,10 @@ impl Broker {
                 connection.bell = one(arrived);
             }
             Request::Offer { token } => match arrived.into_socket() {
-                Some(socket) => self.offers.present(id, token, socket.into(), Instant::now()),
+                Some(socket) => {
+                    let by = Offerer { client: id, user: connection.peer.user };
+                    self.offers.present(by, token, socket.into(), Instant::now());
+                }
                 // There was no room for it in this process.
                 None => self.refuse(id, token, Reason::NO_MEMORY),
             },
@@ -219,8 +234,9 @@ impl Broker {
         } else if one.layout != other.layout || one.layout != Some(vmmc_protocol::slot::LAYOUT) {
             Err(Reason::VERSION)
         } else {
-            let end = |offer, of: &Connection| End { offer, pid: of.peer.pid, bell: of.bell.clone() };
-            self.links.pair([end(first, one), end(second, other)]).map_err(|_| Reason::NO_MEMORY)
+            let end =
+                |offer, of: &Connection| End { offer, pid: of.peer.pid, user: of.peer.user, bell: of.bell.clone() };
+            self.links.pair([end(first, one), end(second, other)], &mut self.room).map_err(|_| Reason::NO_MEMORY)
         };
         match outcome {
             Ok(messages) => {
@@ -266,7 +282,8 @@ impl Broker {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.waiter.remove(&connection.channel, id);
         self.offers.forget_client(id);
-        for (link, survivor) in self.links.close_all_of(id) {
+        self.room.give_back(connection.peer.user, DESCRIPTORS_PER_CLIENT);
+        for (link, survivor) in self.links.close_all_of(id, &mut self.room) {
             self.tell(survivor, Reply::LinkClosed { link });
         }
         if self.connections.is_empty() {

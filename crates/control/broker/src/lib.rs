@@ -16,6 +16,7 @@ mod link;
 mod links;
 mod offers;
 mod policy;
+mod room;
 mod sight;
 mod start;
 

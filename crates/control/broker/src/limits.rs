@@ -8,6 +8,10 @@ pub(crate) const OFFERS_PER_CLIENT_MAX: usize = 64 * 1024;
 pub(crate) const QUEUE_MAX: usize = 2 * OFFERS_PER_CLIENT_MAX;
 /// Trials at one time, and so sockets of which the broker holds a duplicate; further ones wait.
 pub(crate) const TRIALS_MAX: usize = 256;
+/// Descriptors of the broker's own, of connections that it is about to take in and of sockets on their way to it: no user's.
+pub(crate) const DESCRIPTORS_RESERVED: usize = TRIALS_MAX + LINGERING_MAX + ACCEPTS_PER_TURN + 64;
+/// Descriptors that a process may cost: its connection, its bell, its table.
+pub(crate) const DESCRIPTORS_PER_CLIENT: usize = 3;
 /// How long a duplicate is held for a trial. Meanwhile a process that dies keeps its connection open, so it is short.
 pub(crate) const TRIAL_TIME: Duration = Duration::from_millis(100);
 /// Sockets that are closed beside the loop at one time, each by a thread that may wait as long as their owners wished.

@@ -1,6 +1,7 @@
 //! Links: the memory between two processes, and which slots of it are in use.
 
 use crate::offers::ClientId;
+use crate::room::{Room, User};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use vmmc_os::{Descriptor, bell, memory};
@@ -15,6 +16,8 @@ use vmmc_protocol::slot::{self, Chunk};
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) ends: [ClientId; 2],
+    /// Who pays for what it costs in descriptors.
+    users: [User; 2],
     bells: [Arc<Descriptor>; 2],
     chunks: Vec<Memory>,
     /// Slots that were in use and are wiped.
@@ -44,25 +47,39 @@ impl Link {
     /// A link with each end's own bell, or a new one where an end has none of its own.
     ///
     /// # Errors
-    /// The system's.
-    pub(crate) fn new(ends: [ClientId; 2], [first, second]: [Option<Arc<Descriptor>>; 2]) -> Result<Self, NoRoom> {
+    /// The system's, or if a user has no room for it.
+    pub(crate) fn new(
+        ends: [ClientId; 2],
+        users: [User; 2],
+        [first, second]: [Option<Arc<Descriptor>>; 2],
+        room: &mut Room,
+    ) -> Result<Self, NoRoom> {
         let own_or_new = |own: Option<Arc<Descriptor>>| match own {
             Some(bell) => Ok(bell),
             None => bell::create().map(Descriptor::new).map(Arc::new).map_err(|_| NoRoom),
         };
         let bells = [own_or_new(first)?, own_or_new(second)?];
-        Ok(Self { ends, bells, chunks: Vec::new(), free: BTreeSet::new(), fresh: 0, held: HashMap::new() })
+        take_for_both(room, users)?;
+        Ok(Self { ends, users, bells, chunks: Vec::new(), free: BTreeSet::new(), fresh: 0, held: HashMap::new() })
+    }
+
+    /// The link is at its end, and so is what its users pay for it: a bell each, and a memory file each in every chunk.
+    pub(crate) fn give_back(&self, room: &mut Room) {
+        for user in self.users {
+            room.give_back(user, 1 + self.chunks.len());
+        }
     }
 
     /// Takes a slot, whose words are zero, for both ends.
     ///
     /// # Errors
-    /// If the system has no memory to give, or the link has as many slots as a link can have.
-    pub(crate) fn allocate(&mut self) -> Result<(u32, Chunk), NoRoom> {
+    /// If the system has no memory to give, a user has no room, or the link has as many slots as a link can have.
+    pub(crate) fn allocate(&mut self, room: &mut Room) -> Result<(u32, Chunk), NoRoom> {
         let slot = self.free.first().copied().unwrap_or(self.fresh);
         let chunk = Chunk::of(slot).ok_or(NoRoom)?;
         if chunk.number as usize == self.chunks.len() {
             let exports = [memory(chunk.len())?, memory(chunk.len())?];
+            take_for_both(room, self.users)?;
             self.chunks.push(Memory { exports, sent: [false; 2] });
         }
         if !self.free.remove(&slot) {
@@ -103,6 +120,18 @@ impl Link {
     }
 }
 
+/// A descriptor at each end's expense.
+fn take_for_both(room: &mut Room, [first, second]: [User; 2]) -> Result<(), NoRoom> {
+    if !room.take(first, 1) {
+        return Err(NoRoom);
+    }
+    if !room.take(second, 1) {
+        room.give_back(first, 1);
+        return Err(NoRoom);
+    }
+    Ok(())
+}
+
 /// Makes a memory file of `len` zero bytes, of which none takes up memory yet, and whose length is fixed for good.
 fn memory(len: usize) -> Result<Arc<Descriptor>, NoRoom> {
     memory::create_sealed(c"vmmc-link", len).map(Descriptor::new).map(Arc::new).map_err(|_| NoRoom)
@@ -117,7 +146,13 @@ fn wipe(file: &Descriptor, chunk: &Chunk, slot: u32) -> Result<(), vmmc_os::Errn
 mod tests {
     use super::*;
 
-    const NO_BELLS: [Option<Arc<Descriptor>>; 2] = [None, None];
+    fn room() -> Room {
+        Room::new(100, false)
+    }
+
+    fn link(ends: [ClientId; 2], bells: [Option<Arc<Descriptor>>; 2]) -> Link {
+        Link::new(ends, [None, None], bells, &mut room()).unwrap()
+    }
 
     /// What the words at `offset` are, after `put` has been written there.
     fn word(memory: &Descriptor, offset: usize, put: Option<u64>) -> u64 {
@@ -130,8 +165,8 @@ mod tests {
 
     #[test]
     fn a_slot_is_used_again_when_both_ends_have_released_it_and_is_zero_then() {
-        let mut link = Link::new([1, 2], NO_BELLS).unwrap();
-        let (slot, chunk) = link.allocate().unwrap();
+        let mut link = link([1, 2], [None, None]);
+        let (slot, chunk) = link.allocate(&mut room()).unwrap();
         let [own, peer, ..] = link.introduce(&chunk, Side::First).unwrap();
         word(&own, chunk.offset(slot), Some(1));
         word(&peer, chunk.offset(slot) + slot::WORDS - 8, Some(2));
@@ -139,9 +174,9 @@ mod tests {
 
         link.release(slot, Side::First, false);
         link.release(slot, Side::First, false);
-        assert_eq!(link.allocate().unwrap().0, 1, "the other end still holds slot 0");
+        assert_eq!(link.allocate(&mut room()).unwrap().0, 1, "the other end still holds slot 0");
         link.release(slot, Side::Second, false);
-        assert_eq!(link.allocate().unwrap().0, 0);
+        assert_eq!(link.allocate(&mut room()).unwrap().0, 0);
         for at in [0, slot::WORDS - 8] {
             assert_eq!((word(&own, at, None), word(&peer, at, None)), (0, 0));
         }
@@ -149,8 +184,8 @@ mod tests {
 
     #[test]
     fn each_side_gets_a_chunk_once_mirrored_and_again_after_it_could_not_map_it() {
-        let mut link = Link::new([1, 2], NO_BELLS).unwrap();
-        let (slot, chunk) = link.allocate().unwrap();
+        let mut link = link([1, 2], [None, None]);
+        let (slot, chunk) = link.allocate(&mut room()).unwrap();
         let first = link.introduce(&chunk, Side::First).unwrap();
         let second = link.introduce(&chunk, Side::Second).unwrap();
         assert!(Arc::ptr_eq(&first[0], &second[1]) && Arc::ptr_eq(&first[1], &second[0]));
@@ -164,16 +199,16 @@ mod tests {
     #[test]
     fn an_end_s_own_bell_is_the_one_that_its_peer_rings() {
         let own = Arc::new(Descriptor::new(bell::create().unwrap()));
-        let mut link = Link::new([1, 2], [Some(Arc::clone(&own)), None]).unwrap();
-        let (_, chunk) = link.allocate().unwrap();
+        let mut link = link([1, 2], [Some(Arc::clone(&own)), None]);
+        let (_, chunk) = link.allocate(&mut room()).unwrap();
         let [.., theirs, peers] = link.introduce(&chunk, Side::Second).unwrap();
         assert!(Arc::ptr_eq(&peers, &own) && !Arc::ptr_eq(&theirs, &own));
     }
 
     #[test]
     fn a_link_ends_at_its_limit() {
-        let mut link = Link::new([1, 1], NO_BELLS).unwrap();
+        let mut link = link([1, 1], [None, None]);
         link.fresh = slot::SLOTS_MAX;
-        assert_eq!(link.allocate(), Err(NoRoom));
+        assert_eq!(link.allocate(&mut room()), Err(NoRoom));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::link::{Link, NoRoom, Segment};
 use crate::offers::{ClientId, Offer};
+use crate::room::{Room, User};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Links {
 pub(crate) struct End {
     pub(crate) offer: Offer,
     pub(crate) pid: u32,
+    /// Its process's user.
+    pub(crate) user: User,
     /// The bell that its process wants rung for all its links.
     pub(crate) bell: Option<Arc<Descriptor>>,
 }
@@ -40,17 +43,18 @@ impl Links {
         self.links.len()
     }
 
-    /// Gives two ends a slot in their processes' link, which is made if need be: what to say to each, in order.
+    /// Gives two ends a slot in their processes' link, which is made if need be: what to say to each, in order. What
+    /// that costs in descriptors each end's user takes of the `room`.
     ///
     /// # Errors
-    /// If the system has no room for it.
-    pub(crate) fn pair(&mut self, ends: [End; 2]) -> Result<[(Pairing, Option<Segment>); 2], NoRoom> {
+    /// If the system or a user has no room for it.
+    pub(crate) fn pair(&mut self, ends: [End; 2], room: &mut Room) -> Result<[(Pairing, Option<Segment>); 2], NoRoom> {
         let [first, second] = ends.each_ref().map(|end| end.offer.client);
         let (offers, pids) = (ends.each_ref().map(|end| end.offer), ends.each_ref().map(|end| end.pid));
-        let bells = ends.map(|end| end.bell);
-        let id = self.link_between([first, second], bells)?;
+        let (users, bells) = (ends.each_ref().map(|end| end.user), ends.map(|end| end.bell));
+        let id = self.link_between([first, second], users, bells, room)?;
         let link = self.links.get_mut(&id).expect("it is known between two processes");
-        let (slot, chunk) = link.allocate()?;
+        let (slot, chunk) = link.allocate(room)?;
         let first_side = if first <= second { Side::First } else { Side::Second };
         let mut message = |offer: Offer, side: Side, peer_pid: u32| {
             let segment = link.introduce(&chunk, side);
@@ -85,10 +89,11 @@ impl Links {
     }
 
     /// Closes every link of a process: which they were, and whom each connected it with.
-    pub(crate) fn close_all_of(&mut self, client: ClientId) -> Vec<(LinkId, ClientId)> {
+    pub(crate) fn close_all_of(&mut self, client: ClientId, room: &mut Room) -> Vec<(LinkId, ClientId)> {
         let mut closed = Vec::new();
         for id in self.of.remove(&client).unwrap_or_default() {
             let link = self.links.remove(&id).expect("a process's links are known");
+            link.give_back(room);
             self.between.remove(&link.ends);
             for survivor in link.ends.into_iter().filter(|end| *end != client) {
                 if let Some(ids) = self.of.get_mut(&survivor) {
@@ -103,17 +108,20 @@ impl Links {
     fn link_between(
         &mut self,
         mut ends: [ClientId; 2],
+        mut users: [User; 2],
         mut bells: [Option<Arc<Descriptor>>; 2],
+        room: &mut Room,
     ) -> Result<LinkId, NoRoom> {
         if ends[0] > ends[1] {
             ends.reverse();
+            users.reverse();
             bells.reverse();
         }
         if let Some(id) = self.between.get(&ends) {
             return Ok(*id);
         }
         let id = self.next;
-        self.links.insert(id, Link::new(ends, bells)?);
+        self.links.insert(id, Link::new(ends, users, bells, room)?);
         self.next = self.next.wrapping_add(1);
         self.between.insert(ends, id);
         for end in ends {

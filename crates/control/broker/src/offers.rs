@@ -7,8 +7,9 @@
 
 use crate::duplicate::Duplicate;
 use crate::limits::{OFFERS_PER_CLIENT_MAX, TRIAL_TIME, TRIALS_MAX};
+use crate::room::{User, allowance};
 use crate::sight::{Key, Sight};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 use vmmc_protocol::Reason;
 use vmmc_protocol::message::Reply;
@@ -16,11 +17,19 @@ use vmmc_protocol::message::Reply;
 /// The broker's name for a connected process; never used again.
 pub(crate) type ClientId = u64;
 
+/// A process that offers, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offerer {
+    pub(crate) client: ClientId,
+    pub(crate) user: User,
+}
+
 /// A process's wish for the other end of one of its sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) client: ClientId,
     pub(crate) token: u64,
+    user: User,
     cookie: u64,
 }
 
@@ -37,6 +46,8 @@ pub(crate) enum Effect {
 #[derive(Debug)]
 struct Trial {
     second: Duplicate,
+    /// Of whom an answer is awaited: it is his trial.
+    user: User,
     number: u64,
 }
 
@@ -51,12 +62,19 @@ pub(crate) struct Offers {
     trials_begun: u64,
     /// When trials end, oldest first, with their numbers. May name trials that ended before.
     deadlines: VecDeque<(Instant, Key, u64)>,
-    /// Keys of pending offers that found no room for a trial.
-    waiting: BTreeSet<Key>,
+    /// Keys of pending offers that found no room for a trial, by the user whose trial it would be.
+    waiting: BTreeMap<User, BTreeSet<Key>>,
+    /// Whether trials are divided between users.
+    divided: bool,
     effects: Vec<Effect>,
 }
 
 impl Offers {
+    /// None yet; trials are divided between users, or are all one user's.
+    pub(crate) fn new(divided: bool) -> Self {
+        Self { divided, ..Self::default() }
+    }
+
     /// How many are pending.
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
@@ -68,7 +86,8 @@ impl Offers {
     }
 
     /// A process presents a socket: as a new offer, once more, or because it was asked to.
-    pub(crate) fn present(&mut self, client: ClientId, token: u64, socket: Duplicate, now: Instant) {
+    pub(crate) fn present(&mut self, by: Offerer, token: u64, socket: Duplicate, now: Instant) {
+        let Offerer { client, user } = by;
         let sight = match Sight::of(socket.socket()) {
             Ok(sight) => sight,
             Err(reason) => return self.refuse(client, token, reason),
@@ -77,7 +96,7 @@ impl Offers {
         if self.tokens.get(&client).and_then(|tokens| tokens.get(&token)).is_some_and(|old| *old != key) {
             self.withdraw(client, token);
         }
-        let offer = Offer { client, token, cookie: sight.cookie };
+        let offer = Offer { client, token, user, cookie: sight.cookie };
         self.displace(key, offer);
         if self.pending.get(&key) == Some(&offer)
             && let Some(trial) = self.trials.remove(&key)
@@ -117,16 +136,31 @@ impl Offers {
             }
             self.deadlines.pop_front();
         }
-        let room = TRIALS_MAX.saturating_sub(self.trials.len());
-        for _ in 0..room {
-            let Some(key) = self.waiting.pop_first() else { break };
+        let users: Vec<User> = self.waiting.keys().copied().collect();
+        for user in users {
+            self.ask_waiting(user);
+        }
+        self.deadlines.front().map(|(deadline, ..)| *deadline)
+    }
+
+    /// Asks for the sockets of pairs that waited until this user may have trials again.
+    fn ask_waiting(&mut self, user: User) {
+        let allowed = self.trials_allowed(user);
+        let Some(waiting) = self.waiting.get_mut(&user) else { return };
+        for key in (0..allowed).map_while(|_| waiting.pop_first()) {
             if self.pending.contains_key(&key.mirror())
                 && let Some(offer) = self.pending.get(&key)
             {
                 self.effects.push(Effect::Tell(offer.client, Reply::Confirm { token: offer.token }));
             }
         }
-        self.deadlines.front().map(|(deadline, ..)| *deadline)
+        self.waiting.retain(|_, keys| !keys.is_empty());
+    }
+
+    /// How many trials more this user may have.
+    fn trials_allowed(&self, user: User) -> usize {
+        let has = self.trials.values().filter(|trial| trial.user == user).count();
+        allowance(TRIALS_MAX.saturating_sub(self.trials.len()), has, self.divided)
     }
 
     /// An older offer with the same key is not the one that its other end would find any more.
@@ -166,11 +200,11 @@ impl Offers {
         }
         if let Some(trial) = self.trials.get_mut(&mirror) {
             trial.second = socket;
-        } else if self.trials.len() >= TRIALS_MAX {
-            self.waiting.insert(key);
+        } else if self.trials_allowed(first.user) == 0 {
+            self.waiting.entry(first.user).or_default().insert(key);
         } else {
             self.trials_begun += 1;
-            self.trials.insert(mirror, Trial { second: socket, number: self.trials_begun });
+            self.trials.insert(mirror, Trial { second: socket, user: first.user, number: self.trials_begun });
             self.deadlines.push_back((now + TRIAL_TIME, mirror, self.trials_begun));
             self.effects.push(Effect::Tell(first.client, Reply::Confirm { token: first.token }));
         }
@@ -198,6 +232,8 @@ impl Offers {
         self.pending.remove(&key);
         self.trials.remove(&key);
         self.trials.remove(&key.mirror());
-        self.waiting.remove(&key);
+        for keys in self.waiting.values_mut() {
+            keys.remove(&key);
+        }
     }
 }

@@ -5,6 +5,8 @@ mod support;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::AsRawFd;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use support::*;
 use vmmc_broker::Policy;
 use vmmc_protocol::{Client, ControlError, Reason};
@@ -181,4 +183,73 @@ fn a_broker_opens_nothing_for_anybody_but_a_table_for_its_own_user() {
     alice.client.hand_table(table).unwrap();
     assert_eq!(tables_shown_to(ALICE, &dir), [std::process::id()]);
     assert_eq!(tables_shown_to(BOB, &dir), []);
+}
+
+/// One test opens many descriptors, another one allows few of them for a moment.
+static DESCRIPTORS: Mutex<()> = Mutex::new(());
+
+/// What one user's connections wait for is not waited for by another's.
+#[test]
+fn one_user_cannot_keep_all_trials_busy() {
+    const PAIRS: u64 = 300;
+    const TRIALS: usize = 256;
+    let _alone = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = Dir::new("trials");
+    let _broker = Running::for_all(&dir, "");
+    let (first, second) = (guest_of(ALICE, &dir), guest_of(ALICE, &dir));
+    let (one, other) = (guest_of(BOB, &dir), guest_of(BOB, &dir));
+    let ends: Vec<_> = (0..PAIRS).map(|_| connection()).collect();
+    for (token, (near, _)) in (0..).zip(&ends) {
+        first.offer(token, near);
+    }
+    await_pending(&dir, 300);
+    for (token, (_, far)) in (0..).zip(&ends) {
+        second.offer(token, far);
+    }
+    await_pending(&dir, 600);
+    let (near, far) = connection();
+    pair(&one, &near, &other, &far);
+    let asked = std::iter::from_fn(|| first.within(A_WHILE)).take(TRIALS).count();
+    assert!(asked <= TRIALS / 2, "{asked} questions at once");
+}
+
+/// As many processes of one user as may connect.
+fn as_many_as_may_be(user: u32, dir: &Dir) -> Vec<Client> {
+    let place = dir.runtime();
+    apart(move || {
+        become_user(user);
+        std::iter::from_fn(|| Client::connect(&place).ok().filter(is_welcome)).collect()
+    })
+}
+
+fn is_welcome(client: &Client) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < A_WHILE {
+        if client.receive().is_err() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+#[test]
+fn one_user_cannot_use_up_the_descriptors() {
+    const FEW: u64 = 512;
+    let _alone = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = Dir::new("descriptors");
+    let before = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let few = rustix::process::Rlimit { current: Some(FEW), maximum: before.maximum };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, few).unwrap();
+    let broker = Running::for_all(&dir, "");
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, before).unwrap();
+    let alices = as_many_as_may_be(ALICE, &dir);
+    assert!((10..80).contains(&alices.len()), "{} processes of one user", alices.len());
+    let bobs = as_many_as_may_be(BOB, &dir);
+    assert!(bobs.len() >= alices.len() / 3, "{} and then {}", alices.len(), bobs.len());
+    let ours = alices.len();
+    drop((alices, bobs));
+    await_status(&dir, |status| status.clients == 1);
+    assert_eq!(as_many_as_may_be(ALICE, &dir).len(), ours);
+    drop(broker);
 }

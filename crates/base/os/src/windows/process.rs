@@ -102,6 +102,12 @@ pub fn processors() -> usize {
     (ours.count_ones() as usize).max(1)
 }
 
+/// The soft and hard limit of open handles, which no process can have more of.
+#[must_use]
+pub fn descriptor_limit() -> (u64, u64) {
+    (1 << 24, 1 << 24)
+}
+
 /// Allows as many open handles as may be had: there is no limit to raise.
 pub fn raise_descriptor_limit() {}
 
