@@ -93,11 +93,11 @@ fn prepared(mut cargo: Command, what: &str, target: Target) -> Command {
     cargo
 }
 
-/// Looks through the DLL and all that it stands on, as the gate `clippy` does for Linux: it does not see the parts for Windows.
+/// Looks with clippy through what is built and all of ours that it stands on, in its parts for Windows.
 pub(crate) fn lint(target: Target) -> Result<()> {
     // The one that comes with Debian's compiler, wherever another cargo would look.
     let mut clippy = prepared(Command::new("/usr/bin/cargo-clippy"), "clippy", target);
-    clippy.env("CARGO", "/usr/bin/cargo").args(["-p", PRODUCTS[0].0]);
+    clippy.env("CARGO", "/usr/bin/cargo").args(PRODUCTS.iter().flat_map(|(package, _)| ["-p", package]));
     command::must(clippy.args(["--", "-Dwarnings"]))
 }
 

@@ -2,39 +2,47 @@
 
 use std::time::Duration;
 
-use vmmc_tests_windows::{compare, programs};
+use vmmc_tests_windows::{Stage, compare, programs};
 
 const PORT: u16 = 9100;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Both ends of a program: `server PORT …` and `client PORT …`; returns what both printed.
 fn behaves(file: &'static str, server_words: &[&str], client_words: &[&str]) {
-    let port = PORT.to_string();
-    let (server, client) = ([file, "server", &port], [file, "client", &port]);
-    together(&[file], &[&server, server_words].concat(), &[&client, client_words].concat());
+    behaves_each_way(file, server_words, &[client_words]);
 }
 
-/// A client that says `ok`, with `echo server`.
-fn is_echoed(file: &'static str, before_port: &[&str], after_port: &[&str]) {
+/// [`behaves`], with each of these clients in turn.
+fn behaves_each_way(file: &'static str, server_words: &[&str], clients: &[&[&str]]) {
     let port = PORT.to_string();
-    let client = [&[file], before_port, &[&port], after_port].concat();
-    together(&["echo.exe", file], &["echo.exe", "server", &port, "1"], &client);
+    let clients: Vec<_> = clients.iter().map(|words| [&[file, "client", &port], *words].concat()).collect();
+    together(&[file], &[&[file, "server", &port], server_words].concat(), &clients);
 }
 
-/// A server and a client, of these files, by whole command lines.
-fn together(files: &[&'static str], server: &[&str], client: &[&str]) {
+/// Clients that say `ok`, each in turn with `echo server`: the program, the port, these words.
+fn is_echoed(file: &'static str, clients: &[&[&str]]) {
+    let port = PORT.to_string();
+    let clients: Vec<_> = clients.iter().map(|words| [&[file, &port], *words].concat()).collect();
+    together(&["echo.exe", file], &["echo.exe", "server", &port, "1"], &clients);
+}
+
+/// A server and a client, of these files, by whole command lines; then the next client, with a server of its own.
+fn together(files: &[&'static str], server: &[&str], clients: &[Vec<&str>]) {
     let programs: Vec<_> = files.iter().map(|file| programs::app(file)).collect();
     let programs: Vec<_> = programs.iter().map(|program| program.as_path()).collect();
-    let name = client.first().copied().unwrap_or_default().trim_end_matches(".exe");
-    compare(name, &programs, |stage| {
-        let mut server = stage.server(server).limit(LIMIT).start();
-        stage.await_listener(&mut server, PORT);
-        let client = stage.client(client).limit(LIMIT).finish();
-        let server = server.finish();
-        let said = format!("client:\n{}server:\n{}", client.stdout, server.stdout);
-        assert!(client.status.success() && server.status.success(), "{} {}\n{said}", client.status, server.status);
-        said
-    });
+    let name = files.last().copied().unwrap_or_default().trim_end_matches(".exe");
+    compare(name, &programs, |stage| clients.iter().map(|client| pair(stage, server, client)).collect());
+}
+
+/// What a server and its client said, which both end well.
+fn pair(stage: &Stage, server: &[&str], client: &[&str]) -> String {
+    let mut server = stage.server(server).limit(LIMIT).start();
+    stage.await_listener(&mut server, PORT);
+    let ended = stage.client(client).limit(LIMIT).finish();
+    let server = server.finish();
+    let said = format!("{client:?}:\n{}server:\n{}", ended.stdout, server.stdout);
+    assert!(ended.status.success() && server.status.success(), "{} {}\n{said}", ended.status, server.status);
+    said
 }
 
 #[test]
@@ -69,26 +77,19 @@ fn calls_of_both_dlls_on_one_socket() {
 
 #[test]
 fn every_way_in_which_a_program_ends_its_connection() {
-    for how in ["return", "exit", "process", "cleanup", "handle", "linger"] {
-        println!("{how}:");
-        behaves("endings.exe", &[], &["50", how]);
-    }
+    let ways = ["return", "exit", "process", "cleanup", "handle", "linger"].map(|how| ["50", how]);
+    behaves_each_way("endings.exe", &[], &ways.each_ref().map(|words| &words[..]));
 }
 
 #[test]
 fn a_socket_as_a_file() {
-    for how in ["new", "old"] {
-        println!("{how}:");
-        is_echoed("as_file.exe", &[], &["100", how]);
-    }
+    is_echoed("as_file.exe", &[&["100", "new"], &["100", "old"]]);
 }
 
 #[test]
 fn calls_that_end_later() {
-    for how in ["event", "routine", "port", "mixed"] {
-        println!("{how}:");
-        is_echoed("overlapped.exe", &[], &["100", how]);
-    }
+    let ways = ["event", "routine", "port", "mixed"].map(|how| ["100", how]);
+    is_echoed("overlapped.exe", &ways.each_ref().map(|words| &words[..]));
 }
 
 #[test]
@@ -103,15 +104,15 @@ fn events() {
 
 #[test]
 fn a_connection_that_is_handed_on() {
-    for how in ["socket", "self", "handle", "inherited"] {
-        println!("{how}:");
-        is_echoed("handed.exe", &[], &["100", how]);
-    }
+    let ways = ["socket", "self", "handle", "inherited"].map(|how| ["100", how]);
+    is_echoed("handed.exe", &ways.each_ref().map(|words| &words[..]));
 }
 
 #[test]
 fn a_connection_that_a_child_inherits() {
-    is_echoed("children.exe", &["parent"], &["100"]);
+    let port = PORT.to_string();
+    let client = vec!["children.exe", "parent", &port, "100"];
+    together(&["echo.exe", "children.exe"], &["echo.exe", "server", &port, "1"], &[client]);
 }
 
 #[test]

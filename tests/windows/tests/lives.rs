@@ -194,15 +194,15 @@ fn a_client_that_is_killed_while_it_receives_is_seen_by_its_server() {
 
 #[test]
 fn the_end_is_told_after_the_bytes() {
-    for how in ["window", "event"] {
-        println!("{how}:");
-        compare("closing", &[&programs::app("closing.exe")], |stage| {
-            let port = PORT.to_string();
+    compare("closing", &[&programs::app("closing.exe")], |stage| {
+        let port = PORT.to_string();
+        let told = |how| {
             let mut server = stage.server(&["closing.exe", "server", &port]).limit(LIMIT).start();
             stage.await_listener(&mut server, PORT);
             let client = stage.client(&["closing.exe", "client", &port, "300", how]).limit(LIMIT).run();
             assert!(server.finish().status.success());
             client
-        });
-    }
+        };
+        ["window", "event"].map(told).concat()
+    });
 }
