@@ -31,9 +31,11 @@ fn play(stage: &Stage, lua: &programs::Lua) -> String {
     lua.modules(stage.client(&client)).limit(LIMIT).finish().stderr
 }
 
-/// What a line says of the library and not of the clock.
+/// What a line says of the library and not of the clock. Whether a pause is longer than a timeout is seen on an idle machine alone;
+/// what is improper ends the suite.
 fn verdict(line: &str) -> Option<String> {
     let from_wine = line.contains(":trace:") || line.contains(":loaddll:");
     let timed = line.starts_with("testing: done") || line.contains("seconds") || line.contains("elapsed");
+    let line = line.split_once("s pause: ").map_or(line, |(what, _)| what);
     (!from_wine && !timed && !line.trim().is_empty()).then(|| line.trim_end().to_owned())
 }
