@@ -30,7 +30,7 @@ pub(crate) struct Chunk {
     pub(crate) export: Segment,
     pub(crate) import: Segment,
     /// The link's bells, the same in each of its chunks.
-    own_bell: i32,
+    pub(crate) own_bell: i32,
     pub(crate) peer_bell: i32,
     /// No new slot of the link will come.
     closed: bool,

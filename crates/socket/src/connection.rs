@@ -26,6 +26,10 @@ pub(crate) mod flag {
     pub(crate) const BROKEN: u32 = 128;
     /// The stream has moved back for good: others may write to the socket past us.
     pub(crate) const HANDED_OVER: u32 = 256;
+    /// The kernel says reset where it would have said end of stream without us, and the application has not sent since.
+    pub(crate) const FALSE_RESET: u32 = 512;
+    /// This end has shut its receiving side down.
+    pub(crate) const RECV_SHUT: u32 = 1024;
 }
 
 /// Kinds of socket in the record.
@@ -61,7 +65,8 @@ pub(crate) struct Connection {
     pub(crate) own_slot: AtomicU64,
     pub(crate) peer_slot: AtomicU64,
     pub(crate) slot_len: AtomicU64,
-    /// Eventfd that notifies the peer, -1 as u32 if there is none.
+    /// Bell that the peer rings to notify this end, and the other way round; -1 as u32 if there is none.
+    pub(crate) own_bell: AtomicU32,
     pub(crate) peer_bell: AtomicU32,
     /// Descriptors that refer to it, in all processes of the family.
     pub(crate) references: AtomicU32,
@@ -136,6 +141,12 @@ impl Connection {
     /// It sleeps no more. The socket may have been closed meanwhile, and its record have been put to another use.
     pub(crate) fn end_sleep(&self) {
         let _ = self.sleepers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, |count| count.checked_sub(1));
+    }
+
+    /// Both sides are shut down here: the kernel answers any byte that still comes with a reset, and wakes whoever waits.
+    pub(crate) fn is_shut(&self) -> bool {
+        const BOTH: u32 = flag::SEND_SHUT | flag::RECV_SHUT;
+        self.flags.load(Ordering::Relaxed) & BOTH == BOTH
     }
 
     pub(crate) fn is_connection(&self) -> bool {

@@ -10,6 +10,7 @@ use vmmc_sync::Ordering;
 /// Rings. The send gate is held. An error that the kernel reports here is kept for the application's next call.
 #[inline(never)]
 pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) {
+    service::listen();
     sender.ringing();
     match kernel::send(fd, &[0], abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL) {
         Ok(1) => count(&connection.record.outgoing.doorbells, 1),
@@ -42,7 +43,7 @@ pub(crate) fn hear(
 /// Somebody sleeps on the connection and its doorbell has been taken away: another one is asked for. Bytes that are there
 /// already bring none, so the peer is notified of them.
 pub(crate) fn ask_again(connection: &Connection) {
-    if connection.recv.is_armed() {
+    if connection.recv.is_armed() || connection.is_shut() {
         return;
     }
     let receiver = connection.receiver();
@@ -63,6 +64,11 @@ pub(crate) fn hush(connection: &'static Connection, fd: i32) -> Result<(), Errno
     }
     // That the kernel said end of stream it says again.
     take(connection, fd, &receiver, receiver.doorbells()).map(drop).map_err(|lie| end::punish(connection, fd, lie))
+}
+
+/// Bytes in the kernel's queue, doorbells among them.
+pub(crate) fn queued(fd: i32) -> u64 {
+    kernel::ioctl_int(fd, abi::FIONREAD).map_or(0, |bytes| u64::from(bytes.cast_unsigned()))
 }
 
 /// As [`drain`], for whoever receives on the ring: sets that watch the socket look at it by themselves from now on.

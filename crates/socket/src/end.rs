@@ -6,9 +6,29 @@ use vmmc_protocol::Reason;
 use vmmc_stream::{Lie, Next, Road};
 use vmmc_sync::Ordering;
 
+const GONE: i16 = abi::POLLHUP | abi::POLLERR;
+
 /// Whether the kernel knows that the peer sends no more, or that the connection is gone. One system call.
 pub(crate) fn kernel_says_ended(fd: i32) -> bool {
-    kernel::events_now(fd, abi::POLLRDHUP) & (abi::POLLRDHUP | abi::POLLHUP | abi::POLLERR) != 0
+    kernel::events_now(fd, abi::POLLRDHUP) & (abi::POLLRDHUP | GONE) != 0
+}
+
+/// Whether the kernel knows that the connection is gone. One system call.
+pub(crate) fn is_gone(fd: i32) -> bool {
+    kernel::events_now(fd, 0) & GONE != 0
+}
+
+/// As [`kernel_says_ended`], and it is remembered.
+pub(crate) fn find_ended(connection: &Connection, fd: i32) -> bool {
+    let events = kernel::events_now(fd, abi::POLLRDHUP);
+    let ended = events & (abi::POLLRDHUP | GONE) != 0;
+    if ended {
+        connection.set(flag::PEER_FINISHED, true);
+        if events & GONE != 0 && is_false_reset(connection) {
+            connection.set(flag::FALSE_RESET, true);
+        }
+    }
+    ended
 }
 
 /// The peer lied: the connection is reset; the error that the application sees.
@@ -25,14 +45,39 @@ pub(crate) fn punish(connection: &Connection, fd: i32, lie: Lie) -> Errno {
 /// of ours unread makes the kernel say "reset" where it would have said "end of stream" without us: then it is the latter.
 pub(crate) fn received_error(connection: &Connection, error: Errno) -> Result<usize, Errno> {
     if error.0 == abi::ECONNRESET && is_false_reset(connection) {
-        connection.set(flag::PEER_FINISHED, true);
+        connection.set(flag::PEER_FINISHED | flag::FALSE_RESET, true);
         return Ok(0);
     }
     Err(error)
 }
 
+/// Whether a send is the first one after an end of stream that the kernel takes for a reset. Without us the kernel would take
+/// its bytes, and tell the next send that nobody has received them.
+pub(crate) fn swallows(connection: &Connection, fd: i32) -> bool {
+    let swallowed = connection.has(flag::FALSE_RESET) && !connection.has(flag::SEND_SHUT);
+    if swallowed {
+        connection.set(flag::FALSE_RESET, false);
+        take_error(fd);
+    }
+    swallowed
+}
+
+/// Whoever has nothing but the kernel's word from now on is not to hear of a reset that would not have been one without us.
+pub(crate) fn take_false_reset(connection: &Connection, fd: i32) {
+    if is_false_reset(connection) && is_gone(fd) {
+        take_error(fd);
+    }
+}
+
+fn take_error(fd: i32) {
+    let _ = kernel::getsockopt(fd, abi::SOL_SOCKET, abi::SO_ERROR, &mut [0; 4]);
+}
+
 /// The kernel says "reset", and it does so only because the peer's process ended with a doorbell of ours unread.
 pub(crate) fn is_false_reset(connection: &Connection) -> bool {
+    if connection.has(flag::FALSE_RESET) {
+        return true;
+    }
     if !connection.is_paired() || connection.has(flag::BROKEN) || connection.receiver().reset_hinted() {
         return false;
     }

@@ -1,7 +1,7 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
 use crate::{Ending, doorbell, end, roads, table};
-use vmmc_os::{abi, kernel};
+use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::{Reason, record::DirectionRecord};
 use vmmc_stream::{Ahead, Next, Road};
 use vmmc_sync::Ordering;
@@ -9,27 +9,48 @@ use vmmc_sync::Ordering;
 /// `shutdown(fd, how)`.
 pub fn shutdown(fd: i32, how: i32) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
-    if how == abi::SHUT_RD || !connection.is_connection() {
+    if !connection.is_connection() {
         return Ending::Bypass;
     }
+    let ending = if how == abi::SHUT_RD { shut_down(fd, how) } else { shut_sending_down(connection, fd, how) };
+    if ending == Ending::Handled(0) && how != abi::SHUT_WR {
+        connection.set(flag::RECV_SHUT, true);
+    }
+    if connection.is_paired()
+        && connection.is_shut()
+        && let Some(_alone) = connection.recv_gate.alone(crate::process::id())
+    {
+        // A doorbell for what lies unread would be answered with a reset.
+        connection.receiver().disarm();
+    }
+    ending
+}
+
+fn shut_down(fd: i32, how: i32) -> Ending {
+    kernel::shutdown(fd, how).map_or_else(Ending::Failed, |_| Ending::Handled(0))
+}
+
+fn shut_sending_down(connection: &'static Connection, fd: i32, how: i32) -> Ending {
     let alone = connection.send_gate.alone(crate::process::id());
     if connection.is_paired()
         && let Err(error) = roads::settle_return(connection, fd, &connection.sender(), true)
     {
         return Ending::Failed(error);
     }
-    match kernel::shutdown(fd, how) {
-        Ok(_) => {
-            connection.set(flag::SEND_SHUT, true);
-            if connection.is_paired() {
-                roads::leave(connection, &connection.sender(), Reason::NO_SEND_SEEN);
-                connection.sender().hint_end(false);
-            }
-            drop(alone);
-            Ending::Handled(0)
+    let ending = match shut_down(fd, how) {
+        // At the end of a stream it is no error.
+        Ending::Failed(Errno(abi::ENOTCONN)) if end::is_false_reset(connection) => Ending::Handled(0),
+        ending => ending,
+    };
+    if ending == Ending::Handled(0) {
+        connection.set(flag::SEND_SHUT, true);
+        if connection.is_paired() {
+            roads::leave(connection, &connection.sender(), Reason::NO_SEND_SEEN);
+            connection.sender().hint_end(false);
         }
-        Err(error) => Ending::Failed(error),
     }
+    drop(alone);
+    ending
 }
 
 fn flag_of(level: i32, name: i32) -> Option<u32> {
@@ -116,12 +137,7 @@ fn tcp_info(connection: &'static Connection, fd: i32, value: &mut [u8]) -> Endin
 
 /// Bytes that have come and that the kernel does not know of, less the doorbells in its queue.
 fn unread_past_kernel(connection: &'static Connection, fd: i32) -> u64 {
-    unread(connection, fd).map_or(0, |unread| unread.wrapping_sub(queued(fd)))
-}
-
-/// Bytes in the kernel's queue, doorbells among them.
-fn queued(fd: i32) -> u64 {
-    kernel::ioctl_int(fd, abi::FIONREAD).map_or(0, |bytes| u64::from(bytes.cast_unsigned()))
+    unread(connection, fd).map_or(0, |unread| unread.wrapping_sub(doorbell::queued(fd)))
 }
 
 /// What the application could receive now, on both sides of the next move. `None`: what the kernel's queue holds.
@@ -134,8 +150,10 @@ fn unread(connection: &'static Connection, fd: i32) -> Option<u64> {
     let here = if let Next::Data(n) = receiver.look().ok()? { n as u64 } else { 0 };
     match receiver.ahead().ok()? {
         Ahead::Same => (here > 0 || connection.recv.road() == Road::Vmmc).then_some(here),
-        Ahead::Ring { after, bytes } => Some(if queued(fd) < after { queued(fd) } else { after + bytes }),
-        Ahead::Kernel { doorbells } => Some(here + queued(fd).saturating_sub(doorbells)),
+        Ahead::Ring { after, bytes } => {
+            Some(if doorbell::queued(fd) < after { doorbell::queued(fd) } else { after + bytes })
+        }
+        Ahead::Kernel { doorbells } => Some(here + doorbell::queued(fd).saturating_sub(doorbells)),
     }
 }
 

@@ -273,6 +273,7 @@ pub(crate) fn settle_before_end(connection: &Connection, fd: i32) -> bool {
 /// was unread in the ring then stands in the kernel's queue, or will before anything new.
 pub(crate) fn move_back(fd: i32, reason: Reason) {
     let Some(connection) = forbidden(fd, reason) else { return };
+    end::take_false_reset(connection, fd);
     if let Some(_alone) = connection.send_gate.alone(crate::process::id()) {
         leave(connection, &connection.sender(), reason);
         explain_outgoing(connection, reason);
@@ -289,6 +290,7 @@ pub(crate) fn move_back(fd: i32, reason: Reason) {
 /// may write past already could not take unread bytes back.
 pub(crate) fn move_incoming_first(fd: i32, reason: Reason) {
     if let Some(connection) = forbidden(fd, reason) {
+        end::take_false_reset(connection, fd);
         incoming_back(connection, fd, reason);
     }
 }
@@ -373,7 +375,7 @@ fn move_incoming_back(
         Next::Kernel { .. } => 0,
     };
     // Whoever reads the kernel's queue from now on would take them for data.
-    doorbell::drain(connection, fd, receiver, doorbells)?;
+    doorbell::drain(connection, fd, receiver, doorbells.min(doorbell::queued(fd) as usize))?;
     Ok(true)
 }
 
@@ -391,10 +393,14 @@ fn await_return(fd: i32, receiver: &ConnectionReceiver<'_>) {
     }
 }
 
-/// Whether the kernel had something; it has been given back.
+/// Whether the kernel had something; it has been given back. What the kernel has to say behind its bytes is not heard here,
+/// for it says it once: whoever reads on is to hear it.
 fn given_from_kernel(fd: i32, receiver: &ConnectionReceiver<'_>, limit: usize) -> Result<bool, Lie> {
     let mut piece = [0u8; 4096];
-    let Some(piece) = piece.get_mut(..limit.min(4096)) else { return Ok(false) };
+    let Some(piece) = piece.get_mut(..limit.min(4096).min(doorbell::queued(fd) as usize)) else { return Ok(false) };
+    if piece.is_empty() {
+        return Ok(false);
+    }
     match kernel::recv(fd, piece, abi::MSG_DONTWAIT) {
         Ok(n @ 1..) => receiver.give_back_from_kernel(piece.get(..n).unwrap_or_default()).map(|()| true),
         _ => Ok(false),

@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::gate::Alone;
 use crate::wait::hot;
-use crate::{arena, doorbell, pairing, roads, table};
+use crate::{arena, doorbell, end, pairing, roads, table};
 use vmmc_os::bell;
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
@@ -51,7 +51,9 @@ pub(crate) fn answer_peers() {
             return;
         }
         let Some(_alone) = settled(connection, fd) else { return };
-        if connection.send.road() == Road::Vmmc && sender.must_ring() && !sender.is_drained() {
+        // An error that the kernel has to tell is the program's to hear, and would be told here.
+        let is_owed = connection.send.road() == Road::Vmmc && sender.must_ring() && !sender.is_drained();
+        if is_owed && !end::is_gone(fd) {
             doorbell::ring(connection, fd, &sender);
         }
     });
@@ -69,7 +71,7 @@ fn note_rescue() {
 pub(crate) fn look_after_waiters() -> bool {
     let mut moving = false;
     each_paired(|connection, fd| {
-        if connection.recv.road() != Road::Vmmc {
+        if connection.recv.road() != Road::Vmmc || connection.is_shut() {
             return;
         }
         let receiver = connection.receiver();

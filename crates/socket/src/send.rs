@@ -81,6 +81,9 @@ fn kernel_call(
     flags: i32,
     among: &Among<'_>,
 ) -> Result<usize, Errno> {
+    if connection.has(flag::FALSE_RESET) && end::swallows(connection, fd) {
+        return Ok(bufs.iter().map(|buf| buf.len()).sum());
+    }
     let call = || match bufs {
         [buf] => kernel::send(fd, buf, flags),
         bufs => kernel::send_slices(fd, bufs, flags),
@@ -351,9 +354,5 @@ fn peer_has_ended(connection: &Connection, fd: i32) -> bool {
         return false;
     }
     connection.asked_at.store(now, Ordering::Relaxed);
-    let ended = end::kernel_says_ended(fd);
-    if ended {
-        connection.set(flag::PEER_FINISHED, true);
-    }
-    ended
+    end::find_ended(connection, fd)
 }

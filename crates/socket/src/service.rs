@@ -1,7 +1,11 @@
 //! The service thread: speaks with the broker, answers peers' notifications, and is the safety net for waiters that
 //! nobody saw. It exists only once there is something to pair, takes no signals, and is made anew after fork.
+mod asked;
+
 use crate::connection::{Connection, phase};
-use crate::{address, arena, chunks::Chunks, pairing, safety_net, settings, table};
+use crate::{arena, chunks::Chunks, pairing, safety_net, settings, table};
+pub(crate) use asked::{ask, take_back};
+use asked::{refuse_asked, refused};
 use core::sync::atomic::AtomicBool;
 use std::time::Duration;
 use vmmc_os::{Errno, bell, clock, descriptor, kernel, process, watch::Watch};
@@ -30,8 +34,6 @@ const SECOND_SIDE: u32 = 1 << 31;
 const ASIDE_ROUNDS: u32 = 10_000;
 const ASIDE_MICROS: u32 = 100;
 
-/// Connections to be asked for: a stack through `Connection::next_asked`.
-static ASKED: AtomicUsize = AtomicUsize::new(0);
 static WAKE_FD: AtomicU32 = AtomicU32::new(u32::MAX);
 static BROKER_FD: AtomicU32 = AtomicU32::new(u32::MAX);
 /// The thread's number; 0: there has been none.
@@ -42,32 +44,18 @@ static STEP_ASIDE: AtomicBool = AtomicBool::new(false);
 /// Where the thread left its `Service` when it stepped aside; 0: nowhere.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 
-/// Asks the broker for `connection`, whose phase the caller has just set to ASKED. Never waits.
-pub(crate) fn ask(connection: &'static Connection) {
-    let own = crate::process::id();
-    if let Err(other) = connection.queued.compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire) {
-        // In this process's queue it will be seen. Where another of the family asks as well, a later data call asks again.
-        if other != own {
-            not_asked(connection);
-        }
-        return;
-    }
-    let address = core::ptr::from_ref(connection) as usize;
-    let mut head = ASKED.load(Ordering::Relaxed);
-    loop {
-        connection.next_asked.store(head as u64, Ordering::Relaxed);
-        match ASKED.compare_exchange_weak(head, address, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => break,
-            Err(now) => head = now,
-        }
-    }
-    wake();
-}
-
 /// Something moves over VMMC again: the safety net is to look for a while. One relaxed load when it already does.
 #[inline]
 pub(crate) fn active() {
     if !ACTIVE.load(Ordering::Relaxed) && !ACTIVE.swap(true, Ordering::SeqCst) {
+        wake();
+    }
+}
+
+/// Peers of this process may notify it from now on. One relaxed load, but in a forked child, which makes its own thread late.
+#[inline]
+pub(crate) fn listen() {
+    if !RUNNING.load(Ordering::Relaxed) {
         wake();
     }
 }
@@ -151,7 +139,7 @@ pub(crate) fn forget_after_fork() {
             let _ = kernel::close(fd);
         }
     }
-    ASKED.store(0, Ordering::Relaxed);
+    asked::forget();
     LEFT.store(0, Ordering::Relaxed);
     THREAD.store(0, Ordering::Relaxed);
     ACTIVE.store(false, Ordering::Relaxed);
@@ -189,8 +177,12 @@ struct Service {
     chunks: Chunks,
     last_try: Option<Duration>,
     last_sweep: Duration,
-    /// An offer could not be handed over: try again soon.
+    /// The broker could not be asked: try again soon.
     unsent: bool,
+    /// The broker has been asked whether it listens, and has not answered yet.
+    has_knocked: bool,
+    /// It has not been asked for what its predecessor was asked for.
+    is_new: bool,
     /// Since the last broker went: `None` if none was started, else how many tries are to follow each other soon.
     soon: Option<u32>,
     ticks_left: u32,
@@ -211,10 +203,21 @@ extern "C" fn body(_: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
 impl Service {
     fn new() -> Option<Box<Self>> {
         let watch = Watch::new(WAKE_FD.load(Ordering::Acquire) as i32, own).ok()?;
+        // A forked child's are those that its parent was given.
+        pairing::each_paired(|connection, _| watch.peer(connection.own_bell.load(Ordering::Relaxed) as i32));
         let (chunks, last_sweep) = (Chunks::new(), Duration::ZERO);
-        let service =
-            Self { watch, client: None, chunks, last_try: None, last_sweep, unsent: false, soon: None, ticks_left: 0 };
-        Some(Box::new(service))
+        Some(Box::new(Self {
+            watch,
+            client: None,
+            chunks,
+            last_try: None,
+            last_sweep,
+            unsent: false,
+            has_knocked: false,
+            is_new: false,
+            soon: None,
+            ticks_left: 0,
+        }))
     }
 
     /// What the thread left when it stepped aside.
@@ -237,7 +240,7 @@ impl Service {
         if woken.broker {
             self.hear();
         }
-        self.offer_asked();
+        self.knock();
         if woken.peer {
             safety_net::answer_peers();
         }
@@ -295,13 +298,7 @@ impl Service {
         self.watch.broker(client.fd());
         BROKER_FD.store(fd as u32, Ordering::Release);
         self.client = Some(client);
-        // Whatever the last broker was asked, this one has not heard of.
-        each_connection(|connection, _| {
-            if connection.phase.load(Ordering::Relaxed) == phase::ASKED {
-                connection.record.paired.store(0, Ordering::Relaxed);
-                self.offer(connection);
-            }
-        });
+        self.is_new = true;
         true
     }
 
@@ -312,6 +309,7 @@ impl Service {
         }
         self.watch.broker(-1);
         self.client = None;
+        self.has_knocked = false;
         self.chunks.close(None);
         self.unsent = true;
         if let Some(header) = arena::header() {
@@ -319,61 +317,11 @@ impl Service {
         }
     }
 
-    fn offer_asked(&mut self) {
-        let mut address = ASKED.swap(0, Ordering::Acquire);
-        if address == 0 && !self.unsent {
-            return;
-        }
-        let connected = self.connect();
-        self.unsent = !connected;
-        while address != 0 {
-            let connection = arena::at(address);
-            address = connection.next_asked.load(Ordering::Relaxed) as usize;
-            // Whoever asks from here on queues it again, or has its phase seen below.
-            let own = crate::process::id();
-            if connection.queued.compare_exchange(own, 0, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-                // This process ends and has taken back what it asked; the next one may stand in another process's queue.
-                break;
-            }
-            if connected {
-                self.offer(connection);
-            } else {
-                connection.explain(Reason::NO_BROKER);
-                connection.object(Reason::NO_BROKER);
-            }
-        }
-    }
-
-    /// Shows the broker the socket. A descriptor that was closed meanwhile may have shown it another one: then the offer
-    /// is taken back (close empties the table's entry first).
-    fn offer(&mut self, connection: &'static Connection) {
-        if connection.phase.load(Ordering::Relaxed) != phase::ASKED {
-            return;
-        }
-        if pairing::held_elsewhere(connection) {
-            connection.explain(Reason::SHARED_BEFORE_PAIRING);
-            return not_asked(connection);
-        }
-        let token = pairing::token(connection);
-        let Some(fd) = table::descriptor_of(connection) else { return not_asked(connection) };
-        if !address::is_local(connection, fd) {
-            connection.forbid(Reason::REMOTE_PEER);
-            return;
-        }
-        connection.explain(Reason::PAIRING);
-        let offered = self.client.as_ref().map(|client| client.offer(token, fd));
-        if !matches!(offered, Some(Ok(()))) {
-            not_asked(connection);
-        }
-        if !table::is_at(fd, connection) || pairing::token(connection) != token {
-            withdraw(token);
-        }
-    }
-
     fn hear(&mut self) {
         while let Some(client) = &self.client {
             match client.receive() {
                 Ok(None) => return,
+                Ok(Some(Event::Awake)) => self.offer_all(),
                 Ok(Some(Event::Confirm { token })) => match pairing::of_token(token) {
                     Some(connection) if connection.phase.load(Ordering::Relaxed) == phase::ASKED => {
                         self.offer(connection)
@@ -409,11 +357,11 @@ impl Service {
                 mapped.export.export(pairing.own_offset, len)?,
                 mapped.import.import(pairing.peer_offset, len)?,
                 len,
-                mapped.peer_bell,
+                (mapped.own_bell, mapped.peer_bell),
             ))
         });
         let connection = pairing::of_token(pairing.token);
-        let Some((own, peer, len, bell)) = windows else {
+        let Some((own, peer, len, (own_bell, peer_bell))) = windows else {
             with_broker(|client| client.decline(pairing.link, pairing.slot, pairing.side).unwrap_or_default());
             if let Some(connection) = connection {
                 connection.forbid(Reason::NO_MEMORY);
@@ -431,7 +379,8 @@ impl Service {
         connection.own_slot.store(own.addr() as u64, Ordering::Relaxed);
         connection.peer_slot.store(peer.addr() as u64, Ordering::Relaxed);
         connection.slot_len.store(len as u64, Ordering::Relaxed);
-        connection.peer_bell.store(bell as u32, Ordering::Relaxed);
+        connection.own_bell.store(own_bell as u32, Ordering::Relaxed);
+        connection.peer_bell.store(peer_bell as u32, Ordering::Relaxed);
         connection.link.store(pairing.link, Ordering::Relaxed);
         connection.slot.store(pairing.slot | if second { SECOND_SIDE } else { 0 }, Ordering::Relaxed);
         connection.paired_by.store(crate::process::id(), Ordering::Relaxed);
@@ -455,39 +404,4 @@ impl Service {
         });
         self.chunks.add(link, second, chunk, memory, bells);
     }
-}
-
-/// This process ends: what it has asked for is not asked any more, so that others of its family can ask.
-pub(crate) fn take_back(connection: &Connection) {
-    not_asked(connection);
-    let _ = connection.queued.compare_exchange(crate::process::id(), 0, Ordering::AcqRel, Ordering::Relaxed);
-}
-
-/// The broker was not asked after all; more data calls will ask again.
-fn not_asked(connection: &Connection) {
-    let _ = connection.phase.compare_exchange(phase::ASKED, phase::NONE, Ordering::Relaxed, Ordering::Relaxed);
-}
-
-fn refused(connection: &'static Connection, reason: Reason) {
-    connection.explain(reason);
-    let next = if reason.row().is_final { phase::REFUSED } else { phase::NONE };
-    let _ = connection.phase.compare_exchange(phase::ASKED, next, Ordering::Relaxed, Ordering::Relaxed);
-    connection.object(reason);
-}
-
-/// No connection that was worth asking for will be paired: an offer may have failed before it was heard why.
-fn refuse_asked(reason: Reason) {
-    each_connection(|connection, _| {
-        if connection.ask_after.load(Ordering::Relaxed) > 0 && !connection.is_paired() {
-            connection.forbid(reason);
-        }
-    });
-}
-
-fn each_connection(mut visit: impl FnMut(&'static Connection, i32)) {
-    table::each_in(0, u32::MAX, |fd, entry| {
-        if let table::Entry::Socket(connection) = entry {
-            visit(connection, fd);
-        }
-    });
 }

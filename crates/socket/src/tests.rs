@@ -25,6 +25,7 @@ fn pair(connection: &'static Connection, own: Segment, peer: Segment) {
     connection.own_slot.store(own.addr() as u64, Ordering::Relaxed);
     connection.peer_slot.store(peer.addr() as u64, Ordering::Relaxed);
     connection.slot_len.store(vmmc_protocol::slot::size(CAPACITY) as u64, Ordering::Relaxed);
+    connection.own_bell.store(u32::MAX, Ordering::Relaxed);
     connection.peer_bell.store(u32::MAX, Ordering::Relaxed);
     connection.send.pair(CAPACITY as u64);
     connection.recv.pair(CAPACITY as u64);

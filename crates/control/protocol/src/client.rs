@@ -23,6 +23,8 @@ pub struct Client {
 /// What the broker said.
 #[derive(Debug)]
 pub enum Event {
+    /// The answer to [`Client::knock`].
+    Awake,
     /// Answer at once with [`Client::offer`] of the same token and socket, or [`Client::withdraw`]: the other end may have
     /// been found, and both have to be seen at one instant. After 100 ms the broker does not wait any more; a late answer
     /// is a fresh offer and does no harm.
@@ -149,6 +151,15 @@ impl Client {
         Self { channel: Channel::from_raw(number) }
     }
 
+    /// Asks whether the broker listens; [`Event::Awake`] says that it does. Until it has read an offer its queue holds a
+    /// duplicate of the socket, whose close nobody hears: knock before.
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub fn knock(&self) -> Result<(), ControlError> {
+        self.request(Request::Ping, Attached::Nothing)
+    }
+
     /// Asks for the other end of the TCP connection behind `socket_fd` (borrowed), which this process calls `token` from
     /// now on. Also the answer to [`Event::Confirm`]. Exactly one `Paired` or `Refused` settles a token, unless it is withdrawn
     /// first or the other end never comes.
@@ -208,7 +219,8 @@ impl Client {
                 Reply::Refused { token, reason } => Event::Refused { token, reason },
                 Reply::LinkClosed { link } => Event::LinkClosed { link },
                 Reply::Paired(pairing) => Event::Paired(Paired { pairing, segment: segment(arrived) }),
-                Reply::Pong(_) | Reply::Table { .. } => return Err(ControlError::Malformed),
+                Reply::Pong(_) => Event::Awake,
+                Reply::Table { .. } => return Err(ControlError::Malformed),
             }));
         }
     }

@@ -142,10 +142,10 @@ pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
     bits
 }
 
-/// The kernel reported the member, so its doorbell is spent: it is looked at here again.
+/// The kernel reported the member, so its doorbell is spent, be it still in the kernel's queue: it is looked at here again.
 pub(super) fn make_hot_after_report(connection: &'static Connection, fd: i32) {
     if let Some(word) = table::watchers(fd)
-        && !connection.recv.is_armed()
+        && (!connection.recv.is_armed() || connection.receiver().is_rung())
     {
         make_hot(connection, fd, word.load(Ordering::Acquire));
     }

@@ -80,6 +80,7 @@ pub(super) fn without_false_reset(connection: &Connection, bits: u32) -> u32 {
     if bits & ERROR == 0 || !end::is_false_reset(connection) {
         return bits;
     }
+    connection.set(flag::PEER_FINISHED | flag::FALSE_RESET, true);
     bits & !ERROR | (abi::POLLIN | abi::POLLRDNORM | abi::POLLRDHUP) as u32
 }
 

@@ -32,28 +32,29 @@ impl Watch {
     /// The kernel's: `EMFILE`, `ENFILE`, `ENOMEM`.
     pub fn new(bell: i32, keep: fn(i32) -> i32) -> Result<Self> {
         let watch = Self { epoll: keep(kernel::epoll_create()?), bell };
-        watch.add(bell, OWN);
+        watch.add(bell, libc::EPOLLIN, OWN);
         Ok(watch)
     }
 
-    fn add(&self, fd: i32, name: u64) {
-        let event = EpollEvent { events: libc::EPOLLIN as u32, u64: name };
+    fn add(&self, fd: i32, events: i32, name: u64) {
+        let event = EpollEvent { events: events as u32, u64: name };
         let _ = kernel::epoll_ctl(self.epoll, libc::EPOLL_CTL_ADD, fd, Some(event));
     }
 
     /// Watches the broker's connection too. One that is closed needs no word; negative does nothing.
     pub fn broker(&self, fd: i32) {
         if fd >= 0 {
-            self.add(fd, BROKER);
+            self.add(fd, libc::EPOLLIN, BROKER);
         }
     }
 
-    /// Watches the bell that a peer rings.
+    /// Watches the bell that a peer rings; once is enough. A forked child may watch it too: both hear each ring, so nobody
+    /// silences it.
     pub fn peer(&self, bell: i32) {
-        self.add(bell, bell as u64);
+        self.add(bell, libc::EPOLLIN | libc::EPOLLET, bell as u64);
     }
 
-    /// Waits at most `timeout` (`None`: without end). Bells that rang are silent again.
+    /// Waits at most `timeout` (`None`: without end). The own bell, if it rang, is silent again.
     pub fn wait(&self, timeout: Option<Duration>) -> Woken {
         let mut events = [EpollEvent { events: 0, u64: 0 }; 16];
         let ready = kernel::epoll_wait(self.epoll, &mut events, timeout, None).unwrap_or(0);
@@ -62,10 +63,7 @@ impl Watch {
             match event.u64 {
                 OWN => bell::clear(self.bell),
                 BROKER => woken.broker = true,
-                peer => {
-                    bell::clear(peer as i32);
-                    woken.peer = true;
-                }
+                _ => woken.peer = true,
             }
         }
         woken
