@@ -18,6 +18,7 @@ programs! {
     Vmmc:
     all_closed
     background
+    bad_arguments
     bad_places
     borders
     both_ways
@@ -52,6 +53,7 @@ programs! {
     inherited
     interrupted
     ipv6
+    kernel_features
     killed_peer
     last_bytes
     linger_zero
@@ -66,6 +68,7 @@ programs! {
     pass_descriptor
     peek
     poll_details
+    privileged
     receive_flags
     room
     sandboxed
@@ -80,6 +83,7 @@ programs! {
     socket_timeouts
     splice
     stdio_sockets
+    taken
     tcp_counts
     threads_one_socket
     threads_wake

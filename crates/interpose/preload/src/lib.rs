@@ -38,5 +38,6 @@ mod spawn_actions;
 mod start;
 mod stdio;
 mod syscall;
+mod taken;
 mod uring;
 mod wait;

@@ -56,7 +56,6 @@ makers! {
     fn inotify_init1(flags: c_int) -> c_int;
     fn fanotify_init(flags: c_uint, event_flags: c_uint) -> c_int;
     fn pidfd_open(pid: pid_t, flags: c_uint) -> c_int;
-    fn pidfd_getfd(pidfd: c_int, fd: c_int, flags: c_uint) -> c_int;
     fn posix_openpt(flags: c_int) -> c_int;
     fn getpt() -> c_int;
     fn rresvport(port: *mut c_int) -> c_int;

@@ -3,7 +3,7 @@
 use crate::real::preceded;
 use crate::{
     aio, alone, data, detour, exec, lifecycle, makers, message, options, pairs, process, sandbox, spawn, spawn_actions,
-    stdio, syscall, wait,
+    stdio, syscall, taken, wait,
 };
 use core::ffi::c_int;
 use vmmc_socket::process::before_exit;
@@ -29,6 +29,7 @@ extern "C" fn start() {
         sandbox::real::ALL,
         detour::ALL,
         syscall::real::ALL,
+        taken::real::ALL,
     ];
     for symbol in rooms.into_iter().flatten().chain(own) {
         symbol.resolve();
