@@ -153,3 +153,60 @@ fn two_networks_with_equal_addresses_are_never_mixed_up() {
         assert!(!server.output().contains("WRONG"), "{}", server.output());
     }
 }
+
+/// A server that root starts, and that serves as a user: whoever serves is who is paired.
+const BECOMES: &str = "\
+import os, socket, sys
+listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+user = int(sys.argv[2])
+os.setgroups([])
+os.setresgid(user, user, user)
+os.setresuid(user, user, user)
+while True:
+    connection, _ = listener.accept()
+    while data := connection.recv(65536):
+        connection.sendall(data)
+";
+const ASKS: &str = "\
+import socket, sys
+with socket.create_connection(('127.0.0.1', int(sys.argv[1]))) as connection:
+    for number in range(6000):
+        sent = b'%08d' % number
+        connection.sendall(sent)
+        received = b''
+        while len(received) < 8:
+            received += connection.recv(8 - len(received))
+        assert sent == received
+print('end')
+";
+
+/// Whether a client of this user, and a server that root started and that has become Alice, have been paired.
+fn paired_with_who_became_alice(name: &str, user: u32, reason: Option<&str>) {
+    let play = Play::new(name, "");
+    let vmmc = play.stage.path("vmmc").to_string_lossy().into_owned();
+    let port = net::free_port();
+    let python = |script, words: &[&str]| {
+        play.stage.plain(&[&[&vmmc, "run", "--", "python3", "-c", script], words].concat()).limit(LIMIT * 2)
+    };
+    let mut server = python(BECOMES, &[&port.to_string(), &ALICE.to_string()]).start();
+    net::await_listener(&mut server, port);
+    let is_seen = (0..PLAYS_MAX).any(|_| {
+        let mut client = python(ASKS, &[&port.to_string()]).user((user, user)).start();
+        let mut is_seen = false;
+        while client.is_alive() && !is_seen {
+            is_seen = play.is_so(reason);
+            sleep(Duration::from_millis(20));
+        }
+        let finished = client.finish();
+        assert_eq!(finished.stdout, "end\n", "{}", finished.stderr);
+        is_seen
+    });
+    assert!(is_seen, "no {reason:?}:\n{}", play.stage.last_seen());
+    assert_eq!(play.stage.moved().both_ways, reason.is_none(), "{}", play.stage.last_seen());
+}
+
+#[test]
+fn a_server_that_has_become_a_user_is_paired_as_that_user() {
+    paired_with_who_became_alice("became-alice", ALICE, None);
+    paired_with_who_became_alice("became-another", BOB, Some("policy"));
+}
