@@ -48,6 +48,11 @@ pub(crate) fn is_sandboxed() -> bool {
     SANDBOXED.load(Ordering::Relaxed) != 0
 }
 
+/// Whether a call on some descriptor of this process may be ours to do.
+pub fn is_at_work() -> bool {
+    table::is_used() && !is_sandboxed()
+}
+
 /// Before the process restricts its own system calls (seccomp, landlock), or does what the library cannot see: afterwards the
 /// program's calls reach the kernel as the program makes them, and the library makes none of its own. Every connection moves
 /// back to the kernel road, for good and for this reason. `false`: it was so already.

@@ -106,6 +106,10 @@ pub(crate) fn set_epoll(fd: i32, set: usize) {
 pub(crate) fn clear(fd: i32) {
     put(fd, 0);
 }
+/// Whether anything was ever entered.
+pub(crate) fn is_used() -> bool {
+    HIGHEST.load(Ordering::Relaxed) != 0
+}
 /// Whether this table can hold an entry for `fd`.
 pub(crate) fn holds(fd: i32) -> bool {
     words(fd).is_some()

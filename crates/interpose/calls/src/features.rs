@@ -185,7 +185,7 @@ pub const FEATURES: &[Feature] = &[
     feature(
         Uses,
         Limit,
-        &["a pointer into a page that is not mapped"],
+        &["data in a page that is not mapped"],
         "faults in the program where the kernel says EFAULT: a check would cost a system call each time, and a handler of \
          SIGSEGV would be the program's no more",
         &["bad_places"],

@@ -4,6 +4,8 @@ use core::ffi::c_void;
 use libc::{iovec, timespec, timeval};
 use std::io::{IoSlice, IoSliceMut};
 use std::time::Duration;
+use vmmc_os::memory;
+use vmmc_socket::process::is_at_work;
 
 /// The kernel moves at most so many bytes in one call (`MAX_RW_COUNT`).
 const BYTES_MAX: usize = 0x7fff_f000;
@@ -21,6 +23,30 @@ const MICROSECONDS: i64 = 1_000_000;
 #[inline]
 fn is_place(buf: *const c_void, len: usize) -> bool {
     buf.addr().wrapping_sub(ADDRESS_LEAST) <= ADDRESS_END - ADDRESS_LEAST - len
+}
+
+/// Whether any program can have a value at `place`.
+pub(crate) fn is_possible<T>(place: *const T) -> bool {
+    is_place(place.cast(), size_of::<T>())
+}
+
+/// So many bytes above a frame of ours are the callers' frames.
+const FRAMES: usize = 4096;
+
+/// Whether the value at `place` can be looked at before the kernel has judged it. While no call can be ours it can't, and nobody is asked.
+/// What stands in our caller's frame is there; a system call tells it of anything else.
+pub(crate) fn can_read<T>(place: *const T) -> bool {
+    can_read_words(place.cast(), size_of::<T>())
+}
+
+/// As [`can_read`], of `len` bytes: the pages of the first and the last of them.
+pub(crate) fn can_read_words(place: *const u8, len: usize) -> bool {
+    let frame = 0_u8;
+    let (first, last) = (place.addr(), place.addr().wrapping_add(len.max(1) - 1));
+    let is_there = |address: usize| memory::is_readable(address & !(size_of::<u64>() - 1));
+    is_at_work()
+        && (first.wrapping_sub((&raw const frame).addr()) < FRAMES
+            || is_there(first) && (first / memory::PAGE == last / memory::PAGE || is_there(last)))
 }
 
 /// The program's `len` bytes at `buf`, to read; at least one. `None` for a place that nobody can have.
@@ -69,7 +95,7 @@ impl Pieces {
     /// # Safety
     /// `vector` points to `count` readable `iovec`s, and they to their bytes, if anybody can have them.
     pub(crate) unsafe fn new(vector: *const iovec, count: usize) -> Option<Self> {
-        if vector.is_null() || count > PIECES_MAX {
+        if !is_place(vector.cast(), PIECES_MAX * size_of::<iovec>()) || count > PIECES_MAX {
             return None;
         }
         let none = iovec { iov_base: core::ptr::null_mut(), iov_len: 0 };
@@ -129,10 +155,13 @@ impl Pieces {
 /// A time-out: `Some(None)` for a null pointer (wait for ever), `None` for one that the kernel refuses.
 ///
 /// # Safety
-/// `time` is null or readable.
+/// `time` is null, or points to one if it can be read.
 pub(crate) unsafe fn timeout(time: *const timespec) -> Option<Option<Duration>> {
-    // SAFETY: the caller's promise.
-    let Some(time) = (unsafe { time.as_ref() }) else { return Some(None) };
+    if time.is_null() {
+        return Some(None);
+    }
+    // SAFETY: readable by the test, and by the caller's promise what it shall be.
+    let time = unsafe { can_read(time).then(|| time.read_unaligned()) }?;
     let nanoseconds = u32::try_from(time.tv_nsec).ok().filter(|_| time.tv_nsec < NANOSECONDS)?;
     Some(Some(Duration::new(u64::try_from(time.tv_sec).ok()?, nanoseconds)))
 }
@@ -140,10 +169,13 @@ pub(crate) unsafe fn timeout(time: *const timespec) -> Option<Option<Duration>> 
 /// As [`timeout`], of select's kind: its microseconds may exceed a second.
 ///
 /// # Safety
-/// `time` is null or readable.
+/// As for [`timeout`].
 pub(crate) unsafe fn select_timeout(time: *const timeval) -> Option<Option<Duration>> {
-    // SAFETY: the caller's promise.
-    let Some(time) = (unsafe { time.as_ref() }) else { return Some(None) };
+    if time.is_null() {
+        return Some(None);
+    }
+    // SAFETY: readable by the test, and by the caller's promise what it shall be.
+    let time = unsafe { can_read(time).then(|| time.read_unaligned()) }?;
     let seconds = time.tv_sec.checked_add(time.tv_usec / MICROSECONDS)?;
     let microseconds = u64::try_from(time.tv_usec).ok()? % MICROSECONDS.unsigned_abs();
     Duration::from_secs(u64::try_from(seconds).ok()?).checked_add(Duration::from_micros(microseconds)).map(Some)
@@ -154,11 +186,16 @@ pub(crate) fn milliseconds(timeout: i32) -> Option<Duration> {
     u64::try_from(timeout).ok().map(Duration::from_millis)
 }
 
-/// The part of a signal set that the kernel knows (64 signals).
+/// The part of a signal set that the kernel knows (64 signals): `Some(None)` for a null pointer, `None` for one that the kernel
+/// refuses.
 ///
 /// # Safety
-/// `set` is null or readable.
-pub(crate) unsafe fn signal_set(set: *const libc::sigset_t) -> Option<u64> {
-    // SAFETY: not null, readable by the caller's promise; the kernel's set is the first 8 bytes of the C library's.
-    (!set.is_null()).then(|| unsafe { set.cast::<u64>().read_unaligned() })
+/// `set` is null, or points to one if it can be read.
+pub(crate) unsafe fn signal_set(set: *const libc::sigset_t) -> Option<Option<u64>> {
+    let set = set.cast::<u64>();
+    if set.is_null() {
+        return Some(None);
+    }
+    // SAFETY: readable by the test; the kernel's set is the first 8 bytes of the C library's.
+    can_read(set).then(|| Some(unsafe { set.read_unaligned() }))
 }

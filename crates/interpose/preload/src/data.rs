@@ -1,7 +1,7 @@
 //! Calls that move bytes through one buffer, a vector, or out of a file. Those with a `msghdr` are in `message.rs`.
 
 use crate::answer::{asked, fail, told};
-use crate::arguments::{Pieces, bytes, bytes_mut};
+use crate::arguments::{Pieces, bytes, bytes_mut, can_read};
 use crate::lifecycle::move_back;
 use crate::real::{also, real};
 use core::ffi::{c_int, c_void};
@@ -214,14 +214,17 @@ pub(crate) unsafe extern "C" fn recvfrom(
     address: *mut sockaddr,
     address_len: *mut socklen_t,
 ) -> ssize_t {
-    if is_tracked(fd) && !address.is_null() && address_len.is_null() {
+    let tells = !address.is_null() && is_tracked(fd);
+    if tells && !can_read(address_len) {
         return fail(libc::EFAULT);
     }
     // SAFETY: the program's arguments.
     if let Some(result) = unsafe { received(fd, buf, len, flags) } {
-        if result >= 0 && !address.is_null() {
-            // SAFETY: not null by the test above; the program's to be written.
-            unsafe { *address_len = 0 }
+        if result >= 0 && tells {
+            // SAFETY: readable by the test above; the program's to be written.
+            let given = unsafe { address_len.replace(0) };
+            // The kernel looks at it when the data is gone.
+            return if given.cast_signed() < 0 { fail(libc::EINVAL) } else { result };
         }
         return result;
     }
@@ -358,9 +361,10 @@ unsafe extern "C" fn __recvfrom_chk(
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn sendfile(out: c_int, input: c_int, offset: *mut off_t, count: usize) -> ssize_t {
     move_back(input, Reason::KERNEL_FEATURE);
-    // SAFETY: null or the program's.
-    let position = unsafe { offset.as_mut() };
     if is_tracked(out)
+        && (offset.is_null() || can_read(offset))
+        // SAFETY: null or the program's, and readable.
+        && let position = unsafe { offset.as_mut() }
         && let Some(result) = asked(|| room::data::sendfile(out, input, position, count))
     {
         return result;

@@ -1,6 +1,7 @@
 //! Descriptors that travel in a message's control data (`SCM_RIGHTS`).
 
 use crate::answer::told;
+use crate::arguments::can_read_words;
 use crate::lifecycle::move_back;
 use core::ffi::c_int;
 use libc::msghdr;
@@ -10,10 +11,12 @@ use vmmc_socket::lifecycle::made;
 /// Another process is about to get these: what is a connection among them moves back.
 ///
 /// # Safety
-/// `message`'s control data is readable.
+/// `message` points to control data, if it can be read.
 pub(crate) unsafe fn before_passing(message: &msghdr) {
-    // SAFETY: the caller's promise.
-    unsafe { each_descriptor(message, |fd| move_back(fd, Reason::DESCRIPTOR_PASSED)) }
+    if can_read_words(message.msg_control.cast(), message.msg_controllen) {
+        // SAFETY: the caller's promise.
+        unsafe { each_descriptor(message, |fd| move_back(fd, Reason::DESCRIPTOR_PASSED)) }
+    }
 }
 
 /// The kernel has put these into our table.

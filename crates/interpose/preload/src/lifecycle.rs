@@ -1,6 +1,7 @@
 //! Descriptors come, are copied, and go. Those that are never sockets are in `makers.rs`.
 
 use crate::answer::{asked, errno, fail, told};
+use crate::arguments::can_read;
 use crate::real::{also, real};
 use crate::uring;
 use core::ffi::{c_int, c_uint};
@@ -38,8 +39,8 @@ pub(crate) unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_i
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
-    // SAFETY: the program's address, if it is one: its family is looked at where the kernel would look too.
-    let dissolves = room::is_tracked(fd) && !address.is_null() && len >= 2 && unsafe { (*address).sa_family } == 0;
+    // SAFETY: the program's address, and readable.
+    let dissolves = room::is_tracked(fd) && len >= 2 && can_read(address) && unsafe { (*address).sa_family } == 0;
     if dissolves {
         told(|| room::dissolving(fd));
     }

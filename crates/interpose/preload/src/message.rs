@@ -1,7 +1,7 @@
 //! Calls that take a `msghdr`. A connection's carries data alone; another socket's may carry descriptors.
 
 use crate::answer::fail;
-use crate::arguments::{Pieces, timeout};
+use crate::arguments::{Pieces, can_read, is_possible, timeout};
 use crate::data::{received_pieces, receives, sends, sent_pieces};
 use crate::descriptors_in_flight::{after_receiving, before_passing};
 use crate::lifecycle::move_back;
@@ -25,12 +25,15 @@ const MESSAGES_MAX: c_uint = 1024;
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
-    // SAFETY: the program's arguments.
-    if let Some(given) = unsafe { message.as_ref() } {
-        if !is_tracked(fd) {
-            // SAFETY: the program's message.
-            unsafe { before_passing(given) };
-        } else if given.msg_controllen != 0 {
+    if !is_tracked(fd) {
+        // SAFETY: the program's message, and readable.
+        let given = unsafe { can_read(message).then(|| &*message) };
+        // SAFETY: the program's message.
+        given.into_iter().for_each(|given| unsafe { before_passing(given) });
+    } else if is_possible(message) {
+        // SAFETY: the program's message.
+        let given = unsafe { &*message };
+        if given.msg_controllen != 0 {
             move_back(fd, Reason::KERNEL_FEATURE);
         } else if sends(fd, flags)
             // SAFETY: the program's message.
@@ -47,8 +50,9 @@ pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     if receives(fd, flags)
-        // SAFETY: the program's arguments.
-        && let Some(given) = unsafe { message.as_mut() }
+        && is_possible(message)
+        // SAFETY: the program's message.
+        && let given = unsafe { &mut *message }
         && !(given.msg_controllen != 0 && is_moved_back(fd))
         // SAFETY: the program's message.
         && let Some(mut pieces) = unsafe { Pieces::new(given.msg_iov, given.msg_iovlen) }
@@ -154,7 +158,7 @@ fn pending_error(fd: c_int) -> c_int {
 
 /// The program's messages; `None` if there are none or the kernel must judge them.
 unsafe fn slice<'a>(messages: *mut mmsghdr, count: c_uint) -> Option<&'a mut [mmsghdr]> {
-    let usable = !messages.is_null() && count != 0;
+    let usable = is_possible(messages) && count != 0;
     // SAFETY: not null; the rest is the program's.
     usable.then(|| unsafe { core::slice::from_raw_parts_mut(messages, count.min(MESSAGES_MAX) as usize) })
 }

@@ -2,6 +2,7 @@
 
 use crate::alone::{setns, unshare};
 use crate::answer::told;
+use crate::arguments::can_read;
 use crate::lifecycle::{accept, accept4, close, close_range, connect, dup, dup2, dup3, listen, socket};
 use crate::makers::new;
 use crate::message::{recvmmsg, recvmsg, sendmmsg, sendmsg};
@@ -10,6 +11,7 @@ use crate::pairs::{pipe, pipe2, socketpair};
 use crate::process::around_fork;
 use crate::real::real;
 use crate::sandbox::{around_sandbox, operation_installs, prctl};
+use crate::taken::taken;
 use crate::wait::{
     epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2, epoll_wait, poll, ppoll, pselect, select,
 };
@@ -57,6 +59,9 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
         if makes(number) {
             new(result as c_int);
         }
+        if number == libc::SYS_pidfd_getfd {
+            taken(result as c_int);
+        }
         if number == libc::SYS_io_uring_setup && result >= 0 {
             uring::made(result as c_int, b as _);
         }
@@ -91,6 +96,17 @@ unsafe fn moves_bytes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<
 /// The raw calls' signal sets are the first 8 bytes of the C library's; pselect6 wraps its own in a structure.
 unsafe fn waits(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<isize> {
     let fd = a as c_int;
+    // The C library's functions read these themselves, where the kernel would say EFAULT.
+    let (time, mask) = match number {
+        libc::SYS_ppoll => (c, 0),
+        libc::SYS_select => (e, 0),
+        libc::SYS_pselect6 => (e, f),
+        _ => (0, 0),
+    };
+    let is_given = |place: usize| place == 0 || can_read(place as *const libc::timespec);
+    if !is_given(time) || !is_given(mask) {
+        return None;
+    }
     // SAFETY: the caller's promise.
     let result = unsafe {
         match number {
@@ -176,7 +192,6 @@ fn makes(number: c_long) -> bool {
             | libc::SYS_inotify_init1
             | libc::SYS_fanotify_init
             | libc::SYS_pidfd_open
-            | libc::SYS_pidfd_getfd
             | libc::SYS_perf_event_open
             | libc::SYS_io_uring_setup
             | libc::SYS_userfaultfd

@@ -1,7 +1,7 @@
 //! Calls that wait for readiness.
 
 use crate::answer::{asked, told};
-use crate::arguments::{milliseconds, select_timeout, signal_set, timeout};
+use crate::arguments::{can_read, can_read_words, milliseconds, select_timeout, signal_set, timeout};
 use crate::real::{also, real};
 use core::ffi::c_int;
 use libc::{fd_set, nfds_t, sigset_t, timespec, timeval};
@@ -61,7 +61,7 @@ pub(crate) unsafe extern "C" fn ppoll(
 ) -> c_int {
     // SAFETY: the program's arguments.
     let (given, limit, signals) = unsafe { (array(fds, count as usize), timeout(time), signal_set(mask)) };
-    if let (Some(given), Some(limit)) = (given, limit)
+    if let (Some(given), Some(limit), Some(signals)) = (given, limit, signals)
         && let Some(result) = asked(|| room::wait::poll(given, limit, signals))
     {
         return result as c_int;
@@ -111,12 +111,15 @@ impl Sets<'_> {
         if same(read, write) || same(read, except) || same(write, except) || bits == 0 {
             return None;
         }
-        if ![read, write, except].iter().all(|set| set.is_aligned()) {
+        let words = bits.div_ceil(64);
+        let is_usable =
+            |set: &*mut u64| set.is_null() || set.is_aligned() && can_read_words(set.cast(), words * size_of::<u64>());
+        if ![read, write, except].iter().all(is_usable) {
             return None;
         }
         let words = |set: *mut u64| {
-            // SAFETY: aligned, apart from the others, not null; the rest is the program's.
-            (!set.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(set, bits.div_ceil(64)) })
+            // SAFETY: aligned, apart from the others, not null, readable; the rest is the program's.
+            (!set.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(set, words) })
         };
         Some(Self([words(read), words(write), words(except)]))
     }
@@ -164,7 +167,7 @@ pub(crate) unsafe extern "C" fn pselect(
 ) -> c_int {
     // SAFETY: the program's arguments.
     let (sets, limit, signals) = unsafe { (Sets::new(count, [read, write, except]), timeout(time), signal_set(mask)) };
-    if let (Some(Sets([reads, writes, excepts])), Some(limit)) = (sets, limit) {
+    if let (Some(Sets([reads, writes, excepts])), Some(limit), Some(signals)) = (sets, limit, signals) {
         let mut unasked = Duration::ZERO;
         if let Some(result) = asked(|| room::wait::select(count, reads, writes, excepts, limit, signals, &mut unasked))
         {
@@ -196,8 +199,8 @@ fn made_epoll(epfd: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn epoll_ctl(epfd: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int {
-    // SAFETY: null or the program's; `EpollEvent` is packed, so it is read whole.
-    let given = (!event.is_null()).then(|| unsafe { event.read_unaligned() });
+    // SAFETY: the program's, and readable; `EpollEvent` is packed, so it is read whole.
+    let given = can_read(event).then(|| unsafe { event.read_unaligned() });
     if let Some(result) = asked(|| room::wait::epoll_ctl(epfd, op, fd, given)) {
         return result as c_int;
     }
@@ -256,7 +259,7 @@ unsafe fn waited(
     mask: *const sigset_t,
 ) -> Option<c_int> {
     // SAFETY: the program's arguments.
-    let (places, signals) = unsafe { (array(events, usize::try_from(count).ok()?)?, signal_set(mask)) };
+    let (places, signals) = unsafe { (array(events, usize::try_from(count).ok()?)?, signal_set(mask)?) };
     asked(|| room::wait::epoll_wait(epfd, places, limit, signals)).map(|result| result as c_int)
 }
 

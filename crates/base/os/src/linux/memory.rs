@@ -172,6 +172,16 @@ pub unsafe fn punch_hole(address: usize, len: usize) -> Result<()> {
     unsafe { call!(SYS_madvise, address, len, libc::MADV_REMOVE) }.map(drop)
 }
 
+/// Whether the 8 bytes at `address`, whatever that is, can be read now: the kernel is asked, which neither faults nor changes anything.
+#[must_use]
+pub fn is_readable(address: usize) -> bool {
+    /// It says what shall become of the signal mask, and no such thing can: but that is looked at after the mask has been read.
+    const NOTHING: i32 = -1;
+    // SAFETY: the kernel reads a signal mask where it can, and goes on to refuse the call.
+    let asked = unsafe { call!(SYS_rt_sigprocmask, NOTHING, address, 0, size_of::<u64>()) };
+    asked == Err(Errno(libc::EINVAL))
+}
+
 /// Makes the file's bytes `[at, at + words)` read as zeroes, wherever they are mapped, and gives as many of the pages of
 /// `[at, at + len)` back to the system as it takes: here all, which then read as zeroes too.
 ///
@@ -186,6 +196,18 @@ pub fn wipe(fd: i32, at: usize, len: usize, words: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_mapped_is_readable_and_nothing_else() {
+        let address = map_private(2 * PAGE).unwrap();
+        // SAFETY: the second page is this test's alone.
+        unsafe { call!(SYS_mprotect, address + PAGE, PAGE, libc::PROT_NONE) }.unwrap();
+        assert!(is_readable(address) && is_readable(address + PAGE - 8));
+        assert!(!is_readable(address + PAGE - 7) && !is_readable(address + PAGE));
+        assert!(!is_readable(0) && !is_readable(usize::MAX) && !is_readable(1 << 63));
+        // SAFETY: mapped above, and nobody will touch it again.
+        unsafe { unmap(address, 2 * PAGE) }.unwrap();
+    }
 
     #[test]
     fn a_new_file_is_sealed_and_cannot_shrink() {
