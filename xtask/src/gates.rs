@@ -18,7 +18,7 @@ struct Gate {
 }
 
 /// Gates that run only when they are named: they take long, or do not pass everywhere yet.
-const NAMED_ONLY: &[&str] = &["suites", "windows"];
+const NAMED_ONLY: &[&str] = &["suites", "windows", "windows32"];
 
 const GATES: &[Gate] = &[
     Gate { name: "fmt", what: "rustfmt agrees", run: fmt },
@@ -51,6 +51,11 @@ const GATES: &[Gate] = &[
         name: "windows",
         what: "Windows programs under Wine, with and without wsock32.dll (only when named)",
         run: windows_programs,
+    },
+    Gate {
+        name: "windows32",
+        what: "small 32-bit Windows programs, in a 32-bit Debian of their own, for root (only when named)",
+        run: windows_32_bit_programs,
     },
 ];
 
@@ -233,6 +238,15 @@ fn windows_programs() -> Result<Tally> {
     let tally = cargo_test(&["test", "--no-fail-fast", "-p", WINDOWS], &[]);
     windows::end_leftovers();
     Ok(tally)
+}
+
+/// The same for the 32-bit DLL, as far as small programs go: Debian's 32-bit Wine needs a Debian of its own.
+fn windows_32_bit_programs() -> Result<Tally> {
+    machine::setup_windows()?;
+    machine::setup_debootstrap()?;
+    windows::build(windows::Target::I686)?;
+    windows::try_i686()?;
+    Ok(Tally::one_passed())
 }
 
 /// Tests of the whole: the release library and command, and test targets chosen by name, one at a time.

@@ -110,6 +110,11 @@ pub(crate) fn setup_windows() -> Result<()> {
     Ok(())
 }
 
+/// Makes the machine ready to make a Debian of another kind below `target`, for 32-bit programs.
+pub(crate) fn setup_debootstrap() -> Result<()> {
+    if installed("debootstrap") { Ok(()) } else { install(&["debootstrap"]) }
+}
+
 /// Debian's second rustc has the targets whose programs load under Wine.
 fn knows_windows_targets() -> bool {
     let list = Command::new("/usr/bin/rustc").args(["--print", "target-list"]).output();

@@ -68,6 +68,11 @@ pub(crate) fn build_test(target: Target, package: &str, test: &str) -> Result<()
     Ok(())
 }
 
+/// Runs small programs with the 32-bit DLL and without, in a Debian of 32 bits below `target`.
+pub(crate) fn try_i686() -> Result<()> {
+    command::must(&mut Command::new(command::root().join("tests/windows/i686.sh")))
+}
+
 /// Ends what a test that was cut short has left running under Wine, and removes its prefix.
 pub(crate) fn end_leftovers() {
     let stages = fs::read_dir(command::root().join("target/wine/stages")).into_iter().flatten().flatten();
