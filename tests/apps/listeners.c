@@ -108,7 +108,7 @@ static void options_server(int unused)
 	set(listener, IPPROTO_TCP, TCP_KEEPIDLE, 77);
 	set(listener, IPPROTO_TCP, TCP_USER_TIMEOUT, 12345);
 	set(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
-	struct timeval limit = { 0, 100000 };
+	struct timeval limit = { 1, 0 };
 	MUST(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
 	say_result("accept with a limit", accept(listener, NULL, NULL));
 	post(PORT_PLACE, port);
@@ -153,12 +153,12 @@ static void early_server(int unused)
 	}
 }
 
-static void early_client(int unused)
+/* The first is of one kind, the next one of the other. */
+static void early(int first)
 {
-	(void)unused;
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(await(PORT_PLACE)) };
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	for (int i = 0; i < 4; i++) {
+	for (int i = first; i < first + 4; i++) {
 		int fd = MUST(socket(AF_INET, SOCK_STREAM, 0));
 		if (i % 2 == 0) {
 			set(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
@@ -176,10 +176,23 @@ static void early_client(int unused)
 	}
 }
 
+static void early_client(int unused)
+{
+	(void)unused;
+	early(0);
+}
+
+static void earlier_client(int unused)
+{
+	(void)unused;
+	early(1);
+}
+
 static const struct test_case cases[] = {
 	{ "shutdown", woken_server, woken_client, RAW },
 	{ "two of one port", shared_server, shared_client, RAW },
 	{ "options", options_server, options_client, RAW },
 	{ "early data", early_server, early_client, RAW },
+	{ "early data by sendto", early_server, earlier_client, RAW },
 };
 MAIN(cases)

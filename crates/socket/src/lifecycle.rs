@@ -1,7 +1,7 @@
 //! Descriptors come, are copied, and go.
 use crate::connection::{Connection, flag, kind, phase};
 use crate::wait::registration;
-use crate::{Ending, arena, end, family, pairing, process, roads, settings, table};
+use crate::{Ending, arena, end, family, pairing, process, roads, send, settings, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::Road;
@@ -106,6 +106,18 @@ pub fn connected(fd: i32, result: i32) {
     {
         connection.set(flag::ACTIVE, true);
         connection.record.kind.store(kind::CONNECTION, Ordering::Relaxed);
+    }
+}
+
+/// `sendto(.., MSG_FASTOPEN, ..)` has returned `result` (as for [`connected`]), with so many bytes sent.
+pub fn connected_by_sending(fd: i32, result: i32, sent: usize) {
+    if let Some(connection) = table::lookup(fd)
+        && connection.record.kind.load(Ordering::Relaxed) == kind::UNCONNECTED
+    {
+        connected(fd, result);
+        if sent > 0 {
+            send::sent_by_kernel(connection, sent);
+        }
     }
 }
 

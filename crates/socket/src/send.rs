@@ -89,12 +89,17 @@ fn kernel_call(
         bufs => kernel::send_slices(fd, bufs, flags),
     };
     let sent = if connection.may_wait(flags) { among.asleep(call)? } else { call()? };
+    sent_by_kernel(connection, sent);
+    Ok(sent)
+}
+
+/// Counts what one call of the kernel's has sent.
+pub(crate) fn sent_by_kernel(connection: &'static Connection, sent: usize) {
     connection.send.sent_by_kernel(sent as u64);
     let record = &connection.record.outgoing;
     count(&record.kernel_bytes, sent as u64);
     count(&record.kernel_messages, 1);
     pairing::consider(connection);
-    Ok(sent)
 }
 
 /// How far one look at the roads got with a call.

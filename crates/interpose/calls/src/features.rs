@@ -42,7 +42,7 @@ pub const FEATURES: &[Feature] = &[
         Flags,
         Kernels,
         &["MSG_FASTOPEN"],
-        "what goes with it is not counted: the connection stays on the kernel road",
+        "a connection that `sendto` makes is as any other; one that `sendmsg` makes stays on the kernel road",
         &["listeners"],
     ),
     feature(

@@ -44,7 +44,7 @@ pub const TABLE: &[Row] = &[
         Ring,
         "send",
         &["__send"],
-        "MSG_OOB, MSG_ZEROCOPY and flags unknown to the library move back first; MSG_FASTOPEN passes",
+        "MSG_OOB, MSG_ZEROCOPY and flags unknown to the library move back first; with MSG_FASTOPEN `sendto` is noted as `connect` is",
     ),
     row(Data, Ring, "sendto", &[], "as send; a connection ignores the address"),
     row(

@@ -1,6 +1,6 @@
 //! Calls that move bytes through one buffer, a vector, or out of a file. Those with a `msghdr` are in `message.rs`.
 
-use crate::answer::{asked, fail, told};
+use crate::answer::{asked, errno, fail, told};
 use crate::arguments::{Pieces, bytes, bytes_mut, can_read};
 use crate::lifecycle::move_back;
 use crate::real::{also, real};
@@ -315,6 +315,13 @@ pub(crate) unsafe extern "C" fn sendto(
     address: *const sockaddr,
     address_len: socklen_t,
 ) -> ssize_t {
+    if flags & libc::MSG_FASTOPEN != 0 && is_tracked(fd) {
+        // SAFETY: the program's arguments.
+        let sent = unsafe { real::sendto(fd, buf, len, flags, address, address_len) };
+        let failed = if sent < 0 { errno() } else { 0 };
+        told(|| room::lifecycle::connected_by_sending(fd, failed, usize::try_from(sent).unwrap_or(0)));
+        return sent;
+    }
     if (address.is_null() || address_len <= ADDRESS_MAX)
         && sends(fd, flags)
         // SAFETY: the program's arguments.
