@@ -57,10 +57,12 @@ fn kept_prefix() -> PathBuf {
     kept
 }
 
-/// Starts what runs beside every program (Wine's server and services), silently, in the network that `enter` leads to.
+/// Starts what runs beside every program (Wine's server and services), silently, in the network that `enter` leads to. It stays
+/// until [`end`]: a server that ends some seconds after its last program would take along one that starts just then.
 pub(crate) fn start(prefix: &Path, enter: &[String]) {
-    let mut first = command(prefix);
-    succeed(first.args(enter).args([WINE, "cmd", "/c", "exit"]));
+    for words in [&[WINE_SERVER, "--persistent"][..], &[WINE, "cmd", "/c", "exit"]] {
+        succeed(command(prefix).args(enter).args(words));
+    }
 }
 
 /// Ends everything that runs in a prefix, and waits for that.
