@@ -78,6 +78,11 @@ fn live(place: u32) {
     }
 }
 
+/// Whether another process may refer to the connection, too.
+pub(crate) fn is_shared(connection: &Connection) -> bool {
+    PLACES.load(Ordering::Relaxed) != 0 && connection.references.load(Ordering::Relaxed) > 1
+}
+
 /// In the parent before fork, with every socket that it has: the child's place is made.
 pub(crate) fn before_fork(sandboxed: bool, each_socket: impl Fn(&dyn Fn(&'static Connection))) {
     if !sandboxed

@@ -108,6 +108,11 @@ pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &Conn
         }
         None => return false,
     }
+    // Of a connection that is gone the kernel tells its sender, and nobody reads the ring.
+    if end::find_ended(connection, fd) {
+        explain_outgoing(connection, Reason::PEER_FINISHED);
+        return false;
+    }
     clear_the_way(connection, fd);
     if !sender.switch() {
         explain_outgoing(connection, Reason::PEER_MOVED_BACK);

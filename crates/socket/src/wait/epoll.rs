@@ -148,6 +148,7 @@ impl Wait {
     /// Asks the kernel's set, and puts what is true of it behind the first `from` reports.
     fn ask_kernel(&self, look: u64, out: &mut [EpollEvent], from: usize) -> Result<usize, Errno> {
         let Some(room) = out.get_mut(from..) else { return Ok(0) };
+        registration::bring_moved_up(&mut self.set.members.hold(), self.epfd);
         let reported = kernel::epoll_wait(self.epfd, room, Some(Duration::ZERO), None)?;
         Ok(self.settle(look, out, from, reported))
     }

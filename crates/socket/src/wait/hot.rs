@@ -4,8 +4,8 @@ use super::ready;
 use super::registration::bring_all_up;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use crate::connection::Connection;
-use crate::{doorbell, table};
-use vmmc_os::{abi, kernel};
+use crate::{doorbell, family, table};
+use vmmc_os::{EpollEvent, abi, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -49,7 +49,8 @@ pub(crate) fn notice(connection: &'static Connection, fd: i32) {
 
 #[cold]
 fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
-    let mut asleep = connection.sleepers.load(Ordering::SeqCst) > 0;
+    // What this process looks at by itself, others that watch the same socket would wait for.
+    let mut asleep = connection.sleepers.load(Ordering::SeqCst) > 0 || family::is_shared(connection);
     each_watcher(watchers, |_, set| {
         set.accelerated.store(true, Ordering::Release);
         // A handler of the thread that is at work on the set can't tell it: the peer does.
@@ -322,6 +323,11 @@ pub(super) fn catch_up(number: usize, epfd: i32) {
 /// The kernel says that the set itself is readable: whether that is more than doorbells.
 pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
     let members = set::get(number).enter();
+    // One-shot registrations that were reported out of memory: the kernel takes them for unspent.
+    for (fd, member) in members.by_fd.iter().filter(|(_, member)| !member.enabled && !member.removed) {
+        let spent = EpollEvent { events: abi::EPOLLONESHOT as u32, u64: member.kernel.1 };
+        let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_MOD, *fd, Some(spent));
+    }
     let asked = |member: &Member| !member.removed && member.enabled && member.events & READABLE != 0;
     let armed: Vec<(i32, What)> =
         members.by_fd.iter().filter(|(_, member)| asked(member)).map(|(fd, member)| (*fd, member.what)).collect();

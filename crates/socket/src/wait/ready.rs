@@ -1,4 +1,5 @@
 //! Whether a connection whose incoming road is VMMC is readable, once the kernel has reported something on it.
+use super::hot;
 use crate::connection::{Connection, flag};
 use crate::{doorbell, end, roads, service};
 use vmmc_os::{abi, kernel};
@@ -31,6 +32,10 @@ pub(crate) fn readable(connection: &'static Connection, fd: i32) -> bool {
     service::active();
     let Some(alone) = connection.recv_gate.alone(crate::process::id()) else { return true };
     let answer = after_doorbells(connection, fd);
+    if !connection.recv.is_armed() {
+        // Its doorbell is spent: sets that wait for another one look at it by themselves from now on.
+        hot::notice(connection, fd);
+    }
     drop(alone);
     // If this is the connection's end, the receive that follows must not believe what the kernel said before it.
     connection.asked_at.store(0, Ordering::Relaxed);

@@ -234,6 +234,20 @@ fn bring_up(members: &mut Members, epfd: i32, fd: i32) {
     }
 }
 
+/// Tells the kernel of changes that it alone can answer for now, since the member has moved back.
+pub(super) fn bring_moved_up(members: &mut Members, epfd: i32) {
+    while let Some(fd) = members.behind.iter().copied().find(|fd| has_moved(members, *fd)) {
+        bring_up(members, epfd, fd);
+    }
+}
+
+fn has_moved(members: &Members, fd: i32) -> bool {
+    match members.by_fd.get(&fd).map(|member| member.what) {
+        Some(What::Socket(connection)) => !ready::on_ring(connection) || connection.send.road() != Road::Vmmc,
+        _ => true,
+    }
+}
+
 pub(super) fn bring_all_up(members: &mut Members, epfd: i32) {
     while let Some(fd) = members.behind.last().copied() {
         bring_up(members, epfd, fd);
