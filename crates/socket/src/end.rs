@@ -86,7 +86,7 @@ pub(crate) fn is_false_reset(connection: &Connection) -> bool {
 }
 
 /// Takes the doorbells out of the kernel's queue and asks for no more, so that a close says FIN. `true`: bytes lie unread.
-pub(crate) fn drain(connection: &'static Connection, fd: i32) -> bool {
+fn drain(connection: &'static Connection, fd: i32) -> bool {
     if !connection.is_paired() || connection.has(flag::BROKEN) {
         return false;
     }
@@ -116,10 +116,22 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
     }
     if connection.is_paired() {
         connection.sender().hint_end(unread || kernel::closes_with_reset(fd));
-        if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
-            // A peer that sends to a closed socket learns of it from the kernel: what it puts in the ring has to be rung for.
-            connection.receiver().arm();
-        }
+        arm(connection);
+    }
+}
+
+/// As [`prepare_close`], for an exec, which closes this descriptor only if it succeeds.
+pub(crate) fn prepare_exec(connection: &'static Connection, fd: i32) {
+    drain(connection, fd);
+    if connection.is_paired() {
+        arm(connection);
+    }
+}
+
+/// A peer that sends to a closed socket learns of it from the kernel: what it puts in the ring has to be rung for.
+fn arm(connection: &'static Connection) {
+    if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
+        connection.receiver().arm();
     }
 }
 

@@ -176,7 +176,7 @@ pub fn before_exec() {
         if is_inheritable(fd) {
             family::pass_on(connection);
         } else if is_last_to_let_go(connection) {
-            end::drain(connection, fd);
+            end::prepare_exec(connection, fd);
         }
     });
     family::leave();

@@ -32,7 +32,7 @@ pub fn generate(seed: u64) -> Program {
     generator.settings();
     generator.prologue();
     let most = 10 + generator.random.below(STEPS_MOST);
-    while generator.program.steps.len() < most {
+    while generator.program.steps.len() < most && !generator.model.actors.is_empty() {
         generator.one_move();
     }
     generator.program
