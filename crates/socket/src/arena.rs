@@ -31,6 +31,12 @@ fn enter() -> Option<Held<'static, ()>> {
     (!BUSY.is_own()).then(|| BUSY.hold())
 }
 
+/// Does something while no record is taken or listed as free: one that is still somebody's does not become another's meanwhile.
+pub(crate) fn undisturbed<R>(action: impl FnOnce() -> R) -> R {
+    let _short = enter();
+    action()
+}
+
 /// In a forked child: its own new records will come from an arena of its own; the inherited one stays mapped.
 pub(crate) fn forget_after_fork() {
     BUSY.open();

@@ -133,7 +133,7 @@ pub fn dissolved(fd: i32) {
     let Some(connection) = table::lookup(fd) else { return };
     let gates = (connection.send_gate.alone(process::id()), connection.recv_gate.alone(process::id()));
     pairing::release(connection);
-    connection.generation.fetch_add(1, Ordering::Relaxed);
+    arena::undisturbed(|| connection.generation.fetch_add(1, Ordering::Relaxed));
     let references = connection.references.load(Ordering::Relaxed);
     reset(connection, fd, kind::UNCONNECTED, connection.flags.load(Ordering::Relaxed) & flag::NONBLOCKING);
     connection.references.store(references, Ordering::Relaxed);

@@ -361,7 +361,7 @@ impl Service {
             ))
         });
         let connection = pairing::of_token(pairing.token);
-        let Some((own, peer, len, (own_bell, peer_bell))) = windows else {
+        let Some((own, peer, len, bells)) = windows else {
             with_broker(|client| client.decline(pairing.link, pairing.slot, pairing.side).unwrap_or_default());
             if let Some(connection) = connection {
                 connection.forbid(Reason::NO_MEMORY);
@@ -372,27 +372,17 @@ impl Service {
         // A fork may have come between the offer and its answer, and the family have asked again since.
         let is_wanted =
             |c: &&'static Connection| c.phase.load(Ordering::Relaxed) == phase::ASKED && !pairing::held_elsewhere(c);
-        let Some(connection) = connection.filter(is_wanted) else {
-            release(pairing.link, pairing.slot | if second { SECOND_SIDE } else { 0 });
-            return;
+        let slot = Slot {
+            addresses: [own.addr() as u64, peer.addr() as u64],
+            len: len as u64,
+            bells,
+            link: pairing.link,
+            number: pairing.slot | if second { SECOND_SIDE } else { 0 },
+            capacity: pairing.ring_capacity as u64,
         };
-        connection.own_slot.store(own.addr() as u64, Ordering::Relaxed);
-        connection.peer_slot.store(peer.addr() as u64, Ordering::Relaxed);
-        connection.slot_len.store(len as u64, Ordering::Relaxed);
-        connection.own_bell.store(own_bell as u32, Ordering::Relaxed);
-        connection.peer_bell.store(peer_bell as u32, Ordering::Relaxed);
-        connection.link.store(pairing.link, Ordering::Relaxed);
-        connection.slot.store(pairing.slot | if second { SECOND_SIDE } else { 0 }, Ordering::Relaxed);
-        connection.paired_by.store(crate::process::id(), Ordering::Relaxed);
-        connection.send.pair(pairing.ring_capacity as u64);
-        connection.recv.pair(pairing.ring_capacity as u64);
-        connection.explain(Reason::NO_RECEIVE_SEEN);
-        let asked = connection.phase.compare_exchange(phase::ASKED, phase::PAIRED, Ordering::AcqRel, Ordering::Relaxed);
-        if asked.is_err() {
-            release(pairing.link, connection.slot.load(Ordering::Relaxed));
-            return;
+        if !connection.filter(is_wanted).is_some_and(|connection| slot.becomes_that_of(connection, pairing.token)) {
+            release(slot.link, slot.number);
         }
-        connection.record.paired.store(1, Ordering::Relaxed);
     }
 
     fn map(&mut self, link: u64, second: bool, chunk: u32, new: vmmc_protocol::client::NewSegment) {
@@ -403,5 +393,68 @@ impl Service {
             (own_bell, own(new.peer_bell.into_raw()))
         });
         self.chunks.add(link, second, chunk, memory, bells);
+    }
+}
+
+/// A slot that the broker has given to a connection.
+struct Slot {
+    addresses: [u64; 2],
+    len: u64,
+    bells: (i32, i32),
+    link: u64,
+    number: u32,
+    capacity: u64,
+}
+
+impl Slot {
+    /// `false`: the connection that asked under this token is closed. Its record may be another one's by now, that asks as well.
+    fn becomes_that_of(&self, connection: &'static Connection, token: u64) -> bool {
+        arena::undisturbed(|| {
+            if pairing::token(connection) != token {
+                return false;
+            }
+            connection.own_slot.store(self.addresses[0], Ordering::Relaxed);
+            connection.peer_slot.store(self.addresses[1], Ordering::Relaxed);
+            connection.slot_len.store(self.len, Ordering::Relaxed);
+            connection.own_bell.store(self.bells.0 as u32, Ordering::Relaxed);
+            connection.peer_bell.store(self.bells.1 as u32, Ordering::Relaxed);
+            connection.link.store(self.link, Ordering::Relaxed);
+            connection.slot.store(self.number, Ordering::Relaxed);
+            connection.paired_by.store(crate::process::id(), Ordering::Relaxed);
+            connection.send.pair(self.capacity);
+            connection.recv.pair(self.capacity);
+            connection.explain(Reason::NO_RECEIVE_SEEN);
+            // Released meanwhile, it is asked for no more; released from now on, the slot is released with it.
+            let asked =
+                connection.phase.compare_exchange(phase::ASKED, phase::PAIRED, Ordering::AcqRel, Ordering::Relaxed);
+            if asked.is_ok() {
+                connection.record.paired.store(1, Ordering::Relaxed);
+            }
+            asked.is_ok()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_for_a_closed_connection_is_not_its_record_s_next_one_s() {
+        let slot = Slot { addresses: [0; 2], len: 0, bells: (0, 0), link: 7, number: 3, capacity: 4096 };
+        let connection = arena::take().unwrap();
+        connection.phase.store(phase::ASKED, Ordering::Relaxed);
+        let token = pairing::token(connection);
+        pairing::release(connection);
+        arena::give(connection);
+        let next = arena::take().unwrap();
+        assert!(core::ptr::eq(next, connection), "a record is used again");
+        next.phase.store(phase::ASKED, Ordering::Relaxed);
+        assert!(!slot.becomes_that_of(connection, token));
+        assert_eq!(next.phase.load(Ordering::Relaxed), phase::ASKED);
+        assert!(slot.becomes_that_of(next, pairing::token(next)));
+        assert_eq!((next.phase.load(Ordering::Relaxed), next.link.load(Ordering::Relaxed)), (phase::PAIRED, 7));
+        next.phase.store(phase::REFUSED, Ordering::Relaxed);
+        arena::give(next);
     }
 }
