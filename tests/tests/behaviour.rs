@@ -44,6 +44,7 @@ programs! {
     epoll_threads
     exec
     fork_accept
+    fork_handlers
     fork_killed
     fork_share
     full_stream

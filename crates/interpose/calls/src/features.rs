@@ -190,7 +190,7 @@ pub const FEATURES: &[Feature] = &[
          SIGSEGV would be the program's no more",
         &["bad_places"],
     ),
-    feature(Travel, Both, &["fork, vfork, daemon"], "", &["fork_share", "fork_accept", "background"]),
+    feature(Travel, Both, &["fork, vfork, daemon"], "", &["fork_share", "fork_accept", "fork_handlers", "background"]),
     feature(Travel, Both, &["dup, dup2, dup3"], "at 0, 1 and 2 it moves back", &["duplicates", "stdio_sockets"]),
     feature(Travel, Both, &["programs that close every descriptor"], "the library's own are spared", &["all_closed"]),
     feature(

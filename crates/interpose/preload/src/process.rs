@@ -9,6 +9,7 @@ use crate::start::_exit;
 use core::ffi::{c_char, c_int, c_void};
 use libc::pid_t;
 use vmmc_socket::process as room;
+use vmmc_sync::{AtomicU32, Ordering};
 
 /// What `clone` runs in the child.
 type Entry = extern "C" fn(*mut c_void) -> c_int;
@@ -23,15 +24,35 @@ real! {
     fn login_tty(fd: c_int) -> c_int;
 }
 
+/// Not 0 while a fork is under way, and in its child until that has begun. Changes while the room's locks are held for a fork.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
 /// Both sides of a fork, however it is made.
 pub(crate) fn around_fork(fork: impl FnOnce() -> isize) -> isize {
     told(room::before_fork);
+    FORKS.fetch_add(1, Ordering::Relaxed);
     let pid = fork();
-    match pid {
-        0 => told(room::after_fork_in_child),
-        _ => told(|| room::after_fork_in_parent(pid > 0)),
+    if pid == 0 {
+        begin_child();
+    } else {
+        FORKS.fetch_sub(1, Ordering::Relaxed);
+        told(|| room::after_fork_in_parent(pid > 0));
     }
     pid
+}
+
+/// In the child, once: before the first of the program's own `pthread_atfork` handlers, which may open epoll sets, or when
+/// there are none to run.
+extern "C" fn begin_child() {
+    if FORKS.swap(0, Ordering::Relaxed) != 0 {
+        told(room::after_fork_in_child);
+    }
+}
+
+/// Once, from the library's constructor: who registers first comes first in the child.
+pub(crate) fn begin_children_first() {
+    // SAFETY: the library stays loaded as long as the process lives.
+    unsafe { libc::pthread_atfork(None, None, Some(begin_child)) };
 }
 
 #[unsafe(no_mangle)]
@@ -75,7 +96,7 @@ struct Child {
 }
 
 extern "C" fn enter_child(child: *mut c_void) -> c_int {
-    told(room::after_fork_in_child);
+    begin_child();
     // SAFETY: `clone` passes its own `Child`, copied with all of the parent's memory.
     let Child { entry, argument } = unsafe { child.cast::<Child>().read() };
     entry(argument)
