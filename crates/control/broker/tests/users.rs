@@ -6,7 +6,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use support::*;
 use vmmc_broker::Policy;
 use vmmc_protocol::{Client, ControlError, Reason};
@@ -215,22 +214,25 @@ fn one_user_cannot_keep_all_trials_busy() {
 
 /// As many processes of one user as may connect.
 fn as_many_as_may_be(user: u32, dir: &Dir) -> Vec<Client> {
-    let place = dir.runtime();
-    apart(move || {
-        become_user(user);
-        std::iter::from_fn(|| Client::connect(&place).ok().filter(is_welcome)).collect()
-    })
-}
-
-fn is_welcome(client: &Client) -> bool {
-    let started = Instant::now();
-    while started.elapsed() < A_WHILE {
-        if client.receive().is_err() {
-            return false;
+    let clients = || Client::ping(&dir.runtime(), 5000).unwrap().clients;
+    let before = clients();
+    let connect = |_| {
+        let place = dir.runtime();
+        apart(move || {
+            become_user(user);
+            Client::connect(&place).ok()
+        })
+    };
+    let mut welcome = Vec::new();
+    for client in (0..).map_while(connect) {
+        while clients() <= before + u32::try_from(welcome.len()).unwrap() {
+            if client.receive().is_err() {
+                return welcome;
+            }
         }
-        std::thread::sleep(Duration::from_millis(1));
+        welcome.push(client);
     }
-    true
+    welcome
 }
 
 #[test]
