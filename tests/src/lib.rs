@@ -7,6 +7,7 @@
 //! `VMMC_TEST_ROADS=kernel` runs only what needs no library.
 
 mod behaviour;
+mod built;
 mod compare;
 pub mod net;
 mod program;
@@ -14,6 +15,7 @@ mod stage;
 mod status;
 
 pub use behaviour::{Road, behaves};
+pub use built::{built, ends, source};
 pub use compare::{Ends, Expect, compare, compare_whole, compare_with};
 pub use program::{Finished, Launch, Program, find};
 pub use stage::Stage;

@@ -53,11 +53,19 @@ fn wrk(stage: &Stage, url: &str, header: &str) {
     assert!(report.contains("Requests/sec") && !report.contains("errors") && !report.contains("Non-2xx"), "{report}");
 }
 
+/// wrk until `vmmc status` has shown one of its connections: those of the scenario itself may end before anybody looks.
+fn look_while_busy(stage: &Stage, url: &str) {
+    let words = ["wrk", "-t", "1", "-c", "4", "-d", "200", "--timeout", "60s", url];
+    let _busy = stage.client(&words).start();
+    stage.await_both_ways(Duration::from_secs(180));
+}
+
 /// Through the proxy: many at once, and large ones that are looked at.
 fn through_haproxy(stage: &Stage, mode: &str) -> String {
     let (_nginx, behind) = nginx(stage);
     let (_haproxy, port) = haproxy(stage, behind, mode);
     let url = format!("http://127.0.0.1:{port}");
+    look_while_busy(stage, &format!("{url}/small"));
     wrk(stage, &format!("{url}/small"), "Connection: keep-alive");
     wrk(stage, &format!("{url}/small"), "Connection: close");
     let mut said = String::new();

@@ -68,6 +68,8 @@ const NEEDS: &[Need] = &[
     suites("prove", "perl"),
     suites("tclsh", "tcl"),
     suites("dpkg-source", "dpkg-dev"),
+    suites("ruby3.1", "ruby3.1"),
+    suites("cmake", "cmake"),
 ];
 
 /// What comes as a file and not as a program, its package, and what needs it first.
@@ -75,6 +77,8 @@ const FILES: &[(&str, &str, Scope)] = &[
     ("/usr/include/stdio.h", "libc6-dev", Scope::Demo),
     ("/usr/include/liburing.h", "liburing-dev", Scope::Everything),
     ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite", Scope::Suites),
+    ("/usr/lib/python3/dist-packages/twisted/trial", "python3-twisted", Scope::Suites),
+    ("/usr/lib/python3/dist-packages/tornado/test", "python3-tornado", Scope::Suites),
 ];
 
 /// What builds for Windows and runs them, as packages: other packages have commands of the same names.

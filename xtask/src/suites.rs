@@ -15,6 +15,9 @@ pub(crate) fn fetch() -> Result<()> {
     let apt = Apt::new(Path::new("target/suites"))?;
     apt.source("redis", "redis-server")?;
     apt.source("memcached", "memcached")?;
+    apt.source("ruby", "ruby3.1")?;
+    apt.source("libuv", "libuv1")?;
+    apt.source("libevent", "libevent-2.1-7")?;
     let server = postgresql()?;
     apt.source("postgresql", &server)?;
     apt.headers("postgresql-headers", &server.replace("postgresql-", "postgresql-server-dev-"), &server)
@@ -47,11 +50,15 @@ impl Apt {
             apt.update()?;
             let newest = exact.split('=').next().unwrap_or(&exact);
             let download = |what: &str| {
+                // A version of which a part came is not mixed with the next one.
+                fs::remove_dir_all(parts)?;
+                fs::create_dir(parts)?;
                 let words = ["source", "--only-source", "--download-only", what];
                 command::must(apt.command(&words).current_dir(parts))
             };
-            // A mirror may have left the installed version behind.
-            download(&exact).or_else(|_| download(newest))?;
+            // A mirror may have left the installed version behind, or hold only what the release came with.
+            let first = || download(&format!("{newest}/{}", release()?));
+            download(&exact).or_else(|_| download(newest)).or_else(|_| first())?;
             command::must(Command::new("dpkg-source").args(["--no-check", "-x"]).arg(ending(parts, "dsc")?).arg(into))
         })
     }
@@ -109,6 +116,13 @@ impl Apt {
         command.args(words);
         command
     }
+}
+
+/// The release of Debian that the machine runs, such as `bookworm`.
+fn release() -> Result<String> {
+    let facts = fs::read_to_string("/etc/os-release")?;
+    let name = facts.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    name.map(str::to_owned).context("/etc/os-release names no release")
 }
 
 /// What dpkg knows of an installed package.
