@@ -73,6 +73,8 @@ pub(crate) struct Connection {
     /// Calls asleep in the kernel on this very socket (recv, poll, select), in all processes of the family. While there are
     /// any, whoever takes a doorbell away asks for another one.
     pub(crate) sleepers: AtomicU32,
+    /// A descriptor of the library's own, and one: the last of the program's was closed while receives sleep in it. 0: none.
+    pub(crate) kept: AtomicU32,
     /// Which member of the family holds how many of them, as far as that is known.
     pub(crate) shares: [AtomicU32; crate::family::MEMBERS_MAX],
     /// Changes with every use of the record, so that late answers of the broker find nobody.

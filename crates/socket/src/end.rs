@@ -144,8 +144,20 @@ pub(crate) fn before_dissolve(connection: &Connection) {
 
 /// The last reference to the connection is gone with a call that outlived its descriptors.
 pub(crate) fn give_up(connection: &'static Connection) {
+    close_kept(connection);
     pairing::release(connection);
     arena::give(connection);
+}
+
+/// As the kernel does, which ends the connection only when the last call on it has returned.
+fn close_kept(connection: &'static Connection) {
+    let kept = connection.kept.swap(0, Ordering::AcqRel);
+    if kept != 0 {
+        let fd = (kept - 1) as i32;
+        prepare_close(connection, fd);
+        table::clear(fd);
+        let _ = kernel::close(fd);
+    }
 }
 
 /// As [`forget`], for a descriptor that the kernel alone has served since the process sandboxed itself: without any call.
@@ -170,6 +182,9 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     // The gate makes sure that nobody who looked the number up is about to use it.
     let send = connection.send_gate.alone(crate::process::id());
     let recv = connection.recv_gate.alone(crate::process::id());
+    if !last && !gone && !exiting {
+        family::keep_for_sleepers(connection, fd);
+    }
     let counting = crate::process::counting();
     table::clear(fd);
     let was_last = !exiting && family::let_go(connection);
@@ -180,6 +195,8 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     }
     drop((send, recv));
     if was_last {
+        // Whoever slept has gone meanwhile.
+        close_kept(connection);
         arena::give(connection);
     }
 }

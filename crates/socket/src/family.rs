@@ -5,9 +5,9 @@
 //! lives as long as it has its place's byte of that file locked: the kernel takes the lock away with the process, before
 //! anybody can see it dead, whatever process numbers mean to whom. A reference that nobody's share accounts for (there were
 //! too many members, or the process executed another program) stays for good.
-use crate::arena;
 use crate::connection::Connection;
-use vmmc_os::kernel;
+use crate::{arena, table};
+use vmmc_os::{abi, kernel};
 use vmmc_protocol::record::{Header, RECORD_SIZE};
 use vmmc_sync::{AtomicU32, AtomicUsize, Ordering};
 
@@ -81,6 +81,24 @@ fn live(place: u32) {
 /// Whether another process may refer to the connection, too.
 pub(crate) fn is_shared(connection: &Connection) -> bool {
     PLACES.load(Ordering::Relaxed) != 0 && connection.references.load(Ordering::Relaxed) > 1
+}
+
+/// The last descriptor of a connection in which receives sleep is about to be closed: another one keeps the socket open for the
+/// last of them to close, when no doorbell is left unread. Not where others of a family may sleep in it.
+pub(crate) fn keep_for_sleepers(connection: &'static Connection, fd: i32) {
+    let references = connection.references.load(Ordering::Acquire);
+    let is_asleep = references > 1 && connection.sleepers.load(Ordering::Relaxed) > 0;
+    if !is_asleep || PLACES.load(Ordering::Relaxed) != 0 || !connection.is_paired() {
+        return;
+    }
+    let mut here = 0;
+    table::each_in(0, u32::MAX, |at, _| here += u32::from(table::is_at(at, connection)));
+    if here == 1
+        && let Ok(kept) = kernel::fcntl(fd, abi::F_DUPFD_CLOEXEC, arena::DESCRIPTOR_LEAST as usize)
+    {
+        table::set_internal(kept as i32);
+        connection.kept.store(kept as u32 + 1, Ordering::Release);
+    }
 }
 
 /// In the parent before fork, with every socket that it has: the child's place is made.

@@ -36,6 +36,7 @@ fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
         &connection.ask_after,
         &connection.touched,
         &connection.sleepers,
+        &connection.kept,
     ] {
         word.store(0, Ordering::Relaxed);
     }

@@ -25,3 +25,6 @@ pub(crate) fn leave() {}
 pub(crate) fn stay() {}
 pub(crate) fn pass_on(_connection: &'static Connection) {}
 pub(crate) fn keep(_connection: &'static Connection) {}
+
+/// A close here ends the calls that sleep.
+pub(crate) fn keep_for_sleepers(_connection: &'static Connection, _fd: i32) {}
