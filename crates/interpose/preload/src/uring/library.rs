@@ -8,6 +8,7 @@ use super::rings::{Params, before_enter, before_register, made};
 use crate::answer::told;
 use core::ffi::{CStr, c_int, c_uint, c_void};
 use core::ptr::null;
+use std::ffi::CString;
 use vmmc_protocol::Reason;
 use vmmc_socket::process::leave_to_kernel;
 use vmmc_sync::{AtomicUsize, Ordering};
@@ -33,9 +34,6 @@ const _: () = assert!(core::mem::offset_of!(Ring, flags) == 192);
 /// Flag of `Ring`: an entry takes two places.
 const LARGE_ENTRIES: c_uint = 1 << 10;
 
-/// Names under which liburing is loaded.
-const LIBRARIES: [&CStr; 3] = [c"liburing.so.2", c"liburing-ffi.so.2", c"liburing.so.1"];
-
 /// A function of liburing's.
 struct Function {
     name: &'static CStr,
@@ -47,12 +45,13 @@ impl Function {
         Self { name, address: AtomicUsize::new(0) }
     }
 
-    fn address(&self) -> *mut c_void {
+    /// Where its code is, behind our function of the name, which is at `own`.
+    fn address(&self, own: usize) -> *mut c_void {
         let known = self.address.load(Ordering::Relaxed);
         if known != 0 {
             return core::ptr::with_exposed_provenance_mut(known);
         }
-        let found = self.find();
+        let found = self.find(own);
         if found.is_null() {
             return unavailable as *mut c_void;
         }
@@ -61,23 +60,49 @@ impl Function {
     }
 
     /// Behind us, or in a library that was loaded for somebody alone.
-    fn find(&self) -> *mut c_void {
+    fn find(&self, own: usize) -> *mut c_void {
         // SAFETY: the name is a C string.
         let mut found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
-        for library in LIBRARIES {
-            if found.is_null() {
+        if found.is_null() {
+            for library in loaded() {
                 // SAFETY: a C string; what is not loaded already is not loaded now.
                 let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
-                if !handle.is_null() {
-                    // SAFETY: a handle and a C string. The handle stays, and so does the library.
-                    found = unsafe { libc::dlsym(handle, self.name.as_ptr()) };
+                if handle.is_null() {
+                    continue;
                 }
+                // SAFETY: a handle and a C string.
+                found = unsafe { libc::dlsym(handle, self.name.as_ptr()) };
+                if !found.is_null() && found.addr() != own {
+                    // The handle stays, and so does the library.
+                    break;
+                }
+                found = core::ptr::null_mut();
+                // SAFETY: the handle that was opened above.
+                unsafe { libc::dlclose(handle) };
             }
         }
         // SAFETY: takes our failures away, which the program must not find when it asks about its own.
         unsafe { libc::dlerror() };
         found
     }
+}
+
+/// The files of all libraries that are loaded.
+fn loaded() -> Vec<CString> {
+    unsafe extern "C" fn note(info: *mut libc::dl_phdr_info, _: usize, names: *mut c_void) -> c_int {
+        // SAFETY: the loader's own description, and the list that it was given below.
+        let (name, names) = unsafe { ((*info).dlpi_name, &mut *names.cast::<Vec<CString>>()) };
+        if !name.is_null() {
+            // SAFETY: the loader's name of a library.
+            names.push(unsafe { CStr::from_ptr(name) }.to_owned());
+        }
+        0
+    }
+    let mut names = Vec::<CString>::new();
+    // SAFETY: `note` gets the list, which lives as long as the call.
+    unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut names).cast()) };
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 /// Stands in for liburing where there is none.
@@ -114,7 +139,8 @@ macro_rules! first {
             // SAFETY: the program's arguments.
             unsafe { $before };
             // SAFETY: the symbol's prototype is the one written here.
-            let function: unsafe extern "C" fn($($type),*) -> c_int = unsafe { core::mem::transmute(FUNCTION.address()) };
+            let function: unsafe extern "C" fn($($type),*) -> c_int =
+                unsafe { core::mem::transmute(FUNCTION.address($name as *const () as usize)) };
             // SAFETY: the program's arguments.
             unsafe { function($($argument),*) }
         })*
@@ -172,7 +198,8 @@ static SETUP: Function = Function::new(c"io_uring_setup");
 #[unsafe(no_mangle)]
 unsafe extern "C" fn io_uring_setup(entries: c_uint, params: *mut Params) -> c_int {
     // SAFETY: the symbol's prototype is the one written here.
-    let function: unsafe extern "C" fn(c_uint, *mut Params) -> c_int = unsafe { core::mem::transmute(SETUP.address()) };
+    let function: unsafe extern "C" fn(c_uint, *mut Params) -> c_int =
+        unsafe { core::mem::transmute(SETUP.address(io_uring_setup as *const () as usize)) };
     // SAFETY: the program's arguments.
     let fd = unsafe { function(entries, params) };
     if fd >= 0 {
