@@ -138,9 +138,9 @@ macro_rules! first {
             );
             // SAFETY: the program's arguments.
             unsafe { $before };
+            let address = FUNCTION.address($name as *const () as usize);
             // SAFETY: the symbol's prototype is the one written here.
-            let function: unsafe extern "C" fn($($type),*) -> c_int =
-                unsafe { core::mem::transmute(FUNCTION.address($name as *const () as usize)) };
+            let function: unsafe extern "C" fn($($type),*) -> c_int = unsafe { core::mem::transmute(address) };
             // SAFETY: the program's arguments.
             unsafe { function($($argument),*) }
         })*
