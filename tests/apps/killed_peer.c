@@ -96,12 +96,12 @@ static void busy_server(int fd)
 	pthread_join(killer, NULL);
 }
 
-/* It dies with our bytes unread: that is a reset. */
+/* It dies with our bytes unread, and they have been there for a while: that is a reset. */
 static void unread_server(int fd)
 {
 	expect_text(fd, "last words");
 	send_text(fd, "never read");
-	sleep_ms(10);
+	sleep_ms(300);
 	kill_client(0);
 	MUST(wait_for(fd, POLLHUP) ? 0 : -1);
 	char byte;
