@@ -12,6 +12,9 @@ const LIMIT: Duration = Duration::from_secs(1200);
 
 const PROGRAM: &str = "uv_run_tests_a";
 
+/// How they end is for the network to say: they connect to an address beyond this machine, and fail plainly, too, now and then.
+const OUTSIDE: &[&str] = &["tcp_close_while_connecting", "tcp_connect_timeout"];
+
 /// `ok 12 - what`, or `not ok 12 - what`.
 fn end(line: &str) -> Option<(String, bool)> {
     let (good, rest) = line.strip_prefix("not ").map_or((true, line), |rest| (false, rest));
@@ -23,7 +26,8 @@ fn run(stage: &Stage, names: &[&str]) -> BTreeMap<String, bool> {
     let program = stage.path(PROGRAM).to_string_lossy().into_owned();
     let words: Vec<&str> = [program.as_str()].iter().chain(names).copied().collect();
     let report = stage.server(&words).directory(&stage.path("suite")).limit(LIMIT).finish();
-    let ends: BTreeMap<String, bool> = report.stdout.lines().filter_map(end).collect();
+    let ends: BTreeMap<String, bool> =
+        report.stdout.lines().filter_map(end).filter(|(name, _)| !OUTSIDE.contains(&name.as_str())).collect();
     assert!(!names.is_empty() || ends.len() > 300, "{} tests were run:\n{}", ends.len(), report.stderr);
     ends
 }
