@@ -1,6 +1,6 @@
 //! A process becomes two. `vfork` is `fork` here: a child that shared our memory would change our tables under us.
 
-use crate::answer::told;
+use crate::answer::{errno, set_errno, told};
 use crate::lifecycle::{close, dup2};
 use crate::makers::{new, open};
 use crate::pairs::openpty;
@@ -24,41 +24,51 @@ real! {
     fn login_tty(fd: c_int) -> c_int;
 }
 
-/// Not 0 while a fork is under way, and in its child until that has begun. Changes while the room's locks are held for a fork.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-
-/// Both sides of a fork, however it is made.
+/// Both sides of a fork that runs no `pthread_atfork` handlers.
 pub(crate) fn around_fork(fork: impl FnOnce() -> isize) -> isize {
     told(room::before_fork);
-    FORKS.fetch_add(1, Ordering::Relaxed);
     let pid = fork();
-    if pid == 0 {
-        begin_child();
-    } else {
-        FORKS.fetch_sub(1, Ordering::Relaxed);
-        told(|| room::after_fork_in_parent(pid > 0));
+    match pid {
+        0 => told(room::after_fork_in_child),
+        _ => told(|| room::after_fork_in_parent(pid > 0)),
     }
     pid
 }
 
-/// In the child, once: before the first of the program's own `pthread_atfork` handlers, which may open epoll sets, or when
-/// there are none to run.
-extern "C" fn begin_child() {
-    if FORKS.swap(0, Ordering::Relaxed) != 0 {
-        told(room::after_fork_in_child);
-    }
-}
-
-/// Once, from the library's constructor: who registers first comes first in the child.
-pub(crate) fn begin_children_first() {
+/// Once, from the library's constructor: who registers first comes last before a fork and first after it. So none of the
+/// program's own handlers, which may use descriptors and wait for threads that do, runs while the room's locks are held.
+pub(crate) fn take_part_in_forks() {
     // SAFETY: the library stays loaded as long as the process lives.
-    unsafe { libc::pthread_atfork(None, None, Some(begin_child)) };
+    unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
 }
 
+/// `errno` as the program's handlers left it before the fork; changes while the room's locks are held for one.
+static ERRNO: AtomicU32 = AtomicU32::new(0);
+
+/// The C library does not say to `in_parent` whether it has forked; `errno`, which only a failure changes, does.
+extern "C" fn prepare() {
+    let before = errno();
+    room::before_fork();
+    ERRNO.store(before.cast_unsigned(), Ordering::Relaxed);
+    set_errno(0);
+}
+
+extern "C" fn in_parent() {
+    let (failed, before) = (errno(), ERRNO.load(Ordering::Relaxed).cast_signed());
+    room::after_fork_in_parent(failed == 0);
+    set_errno(if failed == 0 { before } else { failed });
+}
+
+extern "C" fn in_child() {
+    room::after_fork_in_child();
+    set_errno(ERRNO.load(Ordering::Relaxed).cast_signed());
+}
+
+/// The handlers above do our part; `vfork` and its kin become this.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn fork() -> pid_t {
     // SAFETY: no arguments.
-    around_fork(|| unsafe { real::fork() } as isize) as pid_t
+    unsafe { real::fork() }
 }
 
 /// `fork` without the `pthread_atfork` handlers.
@@ -96,7 +106,7 @@ struct Child {
 }
 
 extern "C" fn enter_child(child: *mut c_void) -> c_int {
-    begin_child();
+    told(room::after_fork_in_child);
     // SAFETY: `clone` passes its own `Child`, copied with all of the parent's memory.
     let Child { entry, argument } = unsafe { child.cast::<Child>().read() };
     entry(argument)

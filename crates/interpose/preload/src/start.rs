@@ -35,7 +35,7 @@ extern "C" fn start() {
         symbol.resolve();
     }
     crate::answer::told(vmmc_socket::process::start);
-    process::begin_children_first();
+    process::take_part_in_forks();
 }
 
 /// `exit` and the return from `main` come here: after the program's own exit handlers, which may still use its connections.
