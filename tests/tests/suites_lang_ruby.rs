@@ -1,9 +1,8 @@
 //! Ruby's own tests of its sockets, its HTTP and TLS, and DRb: every test ends as it does plainly.
 
-use std::path::Path;
 use std::time::Duration;
 
-use vmmc_tests::{Expect, compare_whole};
+use vmmc_tests::{Expect, compare_whole, source};
 
 /// How long they may take on a machine that does other things as well.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -13,7 +12,7 @@ const TESTS_MIN: usize = 500;
 
 #[test]
 fn its_own_suite() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suites/ruby");
+    let source = source("ruby");
     compare_whole("ruby-suite", Expect::OneWay, None, |stage| {
         let words = ["ruby3.1", "test/runner.rb", "-v", "test/socket", "test/net", "test/drb", "test/open-uri"];
         let openssl = ["test/openssl/test_ssl.rb", "test/openssl/test_ssl_session.rb"];

@@ -1,10 +1,9 @@
 //! memcached's own tests, against the memcached that is installed: every file of tests ends as it does plainly.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use vmmc_tests::{Expect, Stage, compare_whole};
+use vmmc_tests::{Expect, Stage, compare_whole, source};
 
 /// How long they may take on a machine that does other things as well.
 const LIMIT: Duration = Duration::from_secs(1200);
@@ -29,7 +28,7 @@ const EXCLUDED: &[(&str, &str)] = &[
 
 /// The suite's directory, beside what its build would have made.
 fn prepare(stage: &Stage) -> Vec<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suites/memcached");
+    let source = source("memcached");
     let source = source.to_string_lossy();
     let own = stage.path("suite");
     let _ = stage.plain(&["cp", "-r", &source, &own.to_string_lossy()]).run();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use vmmc_tests::{Expect, Stage, compare_whole, find, net};
+use vmmc_tests::{Expect, Stage, compare_whole, find, net, source};
 
 /// How long they may take on a machine that does other things as well.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -26,12 +26,11 @@ fn by_ourselves(words: &[&str]) {
 
 /// The suite's directory, its shared object compiled against the server's headers.
 fn prepare(stage: &Stage, home: &Path) -> String {
-    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suites");
     let own = stage.path("regress").to_string_lossy().into_owned();
-    let source = suites.join("postgresql/src/test/regress");
-    by_ourselves(&["cp", "-r", &source.to_string_lossy(), &own]);
+    let regress = source("postgresql").join("src/test/regress");
+    by_ourselves(&["cp", "-r", &regress.to_string_lossy(), &own]);
     let version = home.file_name().expect("a version").to_string_lossy().into_owned();
-    let headers = suites.join(format!("postgresql-headers/usr/include/postgresql/{version}/server"));
+    let headers = source("postgresql-headers").join(format!("usr/include/postgresql/{version}/server"));
     let headers = format!("-I{}", headers.display());
     let (object, text) = (format!("{own}/regress.so"), format!("{own}/regress.c"));
     by_ourselves(&["gcc", "-O1", "-shared", "-fPIC", &headers, "-o", &object, &text]);

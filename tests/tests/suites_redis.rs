@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use vmmc_tests::{Expect, Stage, compare_whole, find, net};
+use vmmc_tests::{Expect, Stage, compare_whole, find, net, source};
 
 /// How long they may take on a machine that does other things as well.
 const LIMIT: Duration = Duration::from_secs(1500);
@@ -84,7 +84,7 @@ const WITHOUT: &[(&str, &str)] = &[
 
 /// The suite's directory, with the programs where its build would have put them.
 fn prepare(stage: &Stage) -> String {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suites/redis");
+    let source = source("redis");
     let own = stage.path("suite");
     let _ = stage.plain(&["cp", "-r", &source.to_string_lossy(), &own.to_string_lossy()]).run();
     let server = find("redis-server");

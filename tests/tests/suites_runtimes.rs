@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vmmc_tests::{Ends, Expect, Stage, compare, compare_with, net};
+use vmmc_tests::{Ends, Expect, Stage, compare, compare_with, net, source};
 
 fn suite(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("suites").join(file)
@@ -39,7 +39,7 @@ fn build(stage: &Stage, with_c: bool) -> String {
         .plain(&words.collect::<Vec<_>>())
         .env("CGO_ENABLED", if with_c { "1" } else { "0" })
         .env("GO111MODULE", "off")
-        .env("GOCACHE", Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suites/go"))
+        .env("GOCACHE", source("go"))
         .run();
     program
 }

@@ -151,7 +151,8 @@ fn unread(connection: &'static Connection, fd: i32) -> Option<u64> {
     match receiver.ahead().ok()? {
         Ahead::Same => (here > 0 || connection.recv.road() == Road::Vmmc).then_some(here),
         Ahead::Ring { after, bytes } => {
-            Some(if doorbell::queued(fd) < after { doorbell::queued(fd) } else { after + bytes })
+            let queued = doorbell::queued(fd);
+            Some(if queued < after { queued } else { after + bytes })
         }
         Ahead::Kernel { doorbells } => Some(here + doorbell::queued(fd).saturating_sub(doorbells)),
     }

@@ -7,7 +7,6 @@ use crate::uring;
 use core::ffi::{c_int, c_uint};
 use libc::{sockaddr, socklen_t};
 use vmmc_protocol::Reason;
-use vmmc_socket::Ending;
 use vmmc_socket::lifecycle as room;
 
 real! {
@@ -153,11 +152,12 @@ fn before_replace(old: c_int, new: c_int) -> Option<c_int> {
     if room::is_internal(old) {
         return Some(fail(libc::EBADF) as c_int);
     }
-    if is_open(old) {
-        uring::closed(new.cast_unsigned(), new.cast_unsigned());
+    let name = new.cast_unsigned();
+    if (room::is_tracked(new) || uring::has(name, name)) && !is_open(old) {
+        return None;
     }
-    asked(|| if room::is_tracked(new) && !is_open(old) { Ending::Bypass } else { room::before_replace(new) })
-        .map(|result| result as c_int)
+    uring::closed(name, name);
+    asked(|| room::before_replace(new)).map(|result| result as c_int)
 }
 
 /// Whether the descriptor is open.

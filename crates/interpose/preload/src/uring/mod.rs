@@ -10,4 +10,4 @@ mod entry;
 mod library;
 mod rings;
 
-pub(crate) use rings::{before_enter, before_register, closed, made};
+pub(crate) use rings::{before_enter, before_register, closed, has, made};

@@ -88,12 +88,24 @@ pub(crate) unsafe fn made(fd: c_int, params: *const Params) {
     }
 }
 
+impl Place {
+    fn is_within(&self, first: c_uint, last: c_uint) -> bool {
+        let name = self.fd.load(Ordering::Relaxed);
+        name != 0 && (first..=last).contains(&(name - 1))
+    }
+}
+
+/// Whether a descriptor in `first..=last` is a ring's.
+#[inline]
+pub(crate) fn has(first: c_uint, last: c_uint) -> bool {
+    PLACES.iter().any(|place| place.is_within(first, last))
+}
+
 /// Descriptors in `first..=last` are about to be closed: a mapping of ours would keep the ring, and what it waits for.
 #[inline]
 pub(crate) fn closed(first: c_uint, last: c_uint) {
     for place in &PLACES {
-        let name = place.fd.load(Ordering::Relaxed);
-        if name != 0 && (first..=last).contains(&(name - 1)) {
+        if place.is_within(first, last) {
             let ring = place.ring.swap(0, Ordering::AcqRel);
             if ring != 0 {
                 // SAFETY: made by `Box::into_raw`, and out of the place. No other thread hands entries to a ring whose descriptor
