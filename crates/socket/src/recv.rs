@@ -116,9 +116,10 @@ fn recv_ring(
 #[inline(always)]
 fn recv_short(connection: &'static Connection, fd: i32, buf: &mut [u8]) -> Option<usize> {
     let receiver = connection.receiver();
-    if !receiver.has_bytes() {
+    if !receiver.has_short() {
         return None;
     }
+    connection.sender().foresee_answer();
     let _alone = connection.recv_gate.try_alone(crate::process::id())?;
     if !table::is_at(fd, connection) {
         return None;

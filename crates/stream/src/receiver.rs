@@ -91,6 +91,14 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         self.inbox.load(TAIL) & TAIL_MASK != self.state.head.get() || self.state.stash_len.get() != 0
     }
 
+    /// As [`Receiver::has_bytes`], but whether [`Receiver::take_short`] is worth a try.
+    #[must_use]
+    #[inline(always)]
+    pub fn has_short(&self) -> bool {
+        let word = self.inbox.load(TAIL);
+        word >> 56 != 0 && word & TAIL_MASK != self.state.head.get()
+    }
+
     /// A value that changes whenever something has come: for edge-triggered reports. No gate needed.
     #[must_use]
     #[inline]

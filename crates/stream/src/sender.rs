@@ -55,6 +55,15 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         Ok(if narrow { 0 } else { self.state.window.get().saturating_sub(filled) as usize })
     }
 
+    /// A message has come, and this end has received nothing since its last put: the two take turns, so an answer is about to be
+    /// put. Whatever its place takes to be ready passes while the message is being received. No gate needed.
+    #[inline(always)]
+    pub fn foresee_answer(&self) {
+        if self.state.along.get() == self.opposite.head.get() {
+            self.peer.foresee(TAIL);
+        }
+    }
+
     /// Puts a message that fits inline into an empty ring and publishes it, if nothing at all is in its way. `false`: nothing
     /// was put, and [`Sender::put`] says why.
     #[inline(always)]

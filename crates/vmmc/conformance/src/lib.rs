@@ -65,6 +65,7 @@ macro_rules! window_tests {
             what_is_written_is_read_and_nothing_beside_it_changes
             a_word_and_its_bytes_are_the_same_memory
             an_update_that_does_not_fit_is_refused_whole
+            what_is_foreseen_changes_nothing
             a_word_off_its_place_is_refused_and_reads_as_zero
             the_owner_keeps_data_beside_the_importers
             data_arrives_before_the_word_that_follows_it

@@ -65,6 +65,15 @@ pub fn an_update_that_does_not_fit_is_refused_whole<W: Windows>() {
 }
 
 #[allow(missing_docs, reason = "the name is the sentence")]
+pub fn what_is_foreseen_changes_nothing<W: Windows>() {
+    let (export, import) = W::pair(4096);
+    let bytes = pattern(1, 4096);
+    import.write(0, &bytes).unwrap();
+    [0, 1, 4095, 4096, 1 << 63, usize::MAX].map(|at| import.foresee(at));
+    assert_eq!(read(&export, 0, 4096), bytes);
+}
+
+#[allow(missing_docs, reason = "the name is the sentence")]
 pub fn a_word_off_its_place_is_refused_and_reads_as_zero<W: Windows>() {
     let (export, import) = W::pair(64);
     import.write(0, &[0xff; 64]).unwrap();

@@ -93,6 +93,12 @@ pub trait Import {
     /// As [`Import::write`]; `Misaligned` if `at` is not a multiple of 8.
     fn store(&self, at: usize, value: u64) -> Result<(), WriteError>;
 
+    /// Says that an update at `at` is about to follow, so that a provider can get ready what it needs for it. A hint: nothing
+    /// changes at the exporter, and no update need follow.
+    fn foresee(&self, at: usize) {
+        let _ = at;
+    }
+
     /// Asks the exporter's notification handler to run; all earlier updates are visible to it. Notifications may merge.
     ///
     /// # Errors

@@ -112,6 +112,14 @@ unsafe fn line(from: *const u8, to: *mut u8, at: usize) {
     }
 }
 
+/// Asks for the cache line of `at` as one that this processor is going to write.
+#[inline(always)]
+pub(crate) fn claim(at: *const u8) {
+    // SAFETY: a prefetch is a hint, which reads and writes nothing and faults at no address; a processor that does not know it
+    // does nothing.
+    unsafe { core::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly)) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

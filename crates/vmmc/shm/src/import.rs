@@ -1,4 +1,4 @@
-use crate::copy::copy;
+use crate::copy::{claim, copy};
 use crate::window::Window;
 use vmmc_contract::{Import, WriteError};
 use vmmc_os::bell;
@@ -69,6 +69,13 @@ impl Import for ShmImport {
         let Some(word) = self.window.word(at) else { return Err(refusal(at)) };
         word.store(value, Ordering::Release);
         Ok(())
+    }
+
+    #[inline(always)]
+    fn foresee(&self, at: usize) {
+        if let Some(place) = self.window.bytes(at, 1) {
+            claim(place);
+        }
     }
 
     fn notify(&self) -> Result<(), WriteError> {

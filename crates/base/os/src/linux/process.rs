@@ -99,12 +99,16 @@ pub fn raise_descriptor_limit() {
 }
 
 /// Starts a thread of this process that takes no signals and runs `body`. It ends with the process or when `body` returns.
+/// The calling thread's errno stays as it is.
 ///
 /// # Errors
 /// `EAGAIN` when the system has no thread to give.
 pub fn start_thread(body: extern "C" fn(*mut core::ffi::c_void) -> *mut core::ffi::c_void) -> Result<()> {
-    // SAFETY: zeroed sets and attributes are filled before use; the mask is restored on every path.
+    // SAFETY: zeroed sets and attributes are filled before use; the mask is restored on every path. A thread's errno stays where
+    // it is as long as the thread lives.
     unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
         let mut all: libc::sigset_t = core::mem::zeroed();
         let mut old: libc::sigset_t = core::mem::zeroed();
         libc::sigfillset(&raw mut all);
@@ -123,6 +127,7 @@ pub fn start_thread(body: extern "C" fn(*mut core::ffi::c_void) -> *mut core::ff
         }
         libc::pthread_attr_destroy(&raw mut attributes);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, core::ptr::null_mut());
+        *errno = before;
         if failed == 0 { Ok(()) } else { Err(crate::Errno(failed)) }
     }
 }
