@@ -2,7 +2,7 @@
  *
  *   scale serve PORT                   answers everybody, from one epoll set
  *   scale many PORT ALL BUSY ROUNDS    holds ALL connections, warms each up, then asks on BUSY of them, ROUNDS times each
- *   scale short PORT COUNT             opens and closes COUNT connections one after the other, a few questions on each
+ *   scale short PORT COUNT THREADS     each thread opens and closes its part of COUNT connections, a few questions on each
  *   scale fill PORT                    opens connections until the system refuses, asks on each of them, closes all
  *
  * Every answer is checked. Where it says `ready` it waits for a line on its standard input. */
@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MESSAGE = 16, EVENTS = 256, WARM_UP = 6, SHORT_QUESTIONS = 16, PATIENCE_MS = 60000 };
+enum { MESSAGE = 16, EVENTS = 256, WARM_UP = 6, SHORT_QUESTIONS = 16, PATIENCE_MS = 60000, THREADS_MAX = 64 };
 
 static void fail(const char *what) {
     fprintf(stderr, "WRONG %s: %s\n", what, strerror(errno));
@@ -176,12 +177,17 @@ static int many(const char *port, int all, int busy, int rounds) {
     return 0;
 }
 
-static int shorts(const char *port, long count) {
-    wait_for_a_line();
-    /* The first tenth is for whatever is made once; then the caller looks, and again after the last. */
-    for (long i = 0; i < count; i++) {
-        if (i == count / 10) wait_for_a_line();
-        int fd = connected(port);
+/* What one of several threads does: every so many-th of the connections from `first` on. */
+struct share {
+    pthread_t thread;
+    const char *port;
+    long first, end, step;
+};
+
+static void *come_and_go(void *argument) {
+    const struct share *share = argument;
+    for (long i = share->first; i < share->end; i += share->step) {
+        int fd = connected(share->port);
         if (fd < 0) fail("connect");
         for (uint64_t n = 0; n < SHORT_QUESTIONS; n++) {
             /* Some live long enough to be paired. */
@@ -193,6 +199,25 @@ static int shorts(const char *port, long count) {
         if (i % 8 != 0) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         close(fd);
     }
+    return NULL;
+}
+
+static void all_come_and_go(const char *port, long first, long end, int threads) {
+    struct share shares[THREADS_MAX];
+    for (int t = 0; t < threads; t++) {
+        shares[t] = (struct share){.port = port, .first = first + t, .end = end, .step = threads};
+        if (pthread_create(&shares[t].thread, NULL, come_and_go, &shares[t])) fail("pthread_create");
+    }
+    for (int t = 0; t < threads; t++) pthread_join(shares[t].thread, NULL);
+}
+
+static int shorts(const char *port, long count, int threads) {
+    if (threads < 1 || threads > THREADS_MAX) fail("too many threads");
+    wait_for_a_line();
+    /* The first tenth is for whatever is made once; then the caller looks, and again after the last. */
+    all_come_and_go(port, 0, count / 10, threads);
+    wait_for_a_line();
+    all_come_and_go(port, count / 10, count, threads);
     wait_for_a_line();
     return 0;
 }
@@ -222,7 +247,7 @@ int main(int argc, char **argv) {
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) fail("setrlimit");
     if (argc == 3 && !strcmp(argv[1], "serve")) serve(argv[2]);
     if (argc == 6 && !strcmp(argv[1], "many")) return many(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
-    if (argc == 4 && !strcmp(argv[1], "short")) return shorts(argv[2], atol(argv[3]));
-    fprintf(stderr, "scale serve PORT | many PORT ALL BUSY ROUNDS | short PORT COUNT | fill PORT\n");
+    if (argc == 5 && !strcmp(argv[1], "short")) return shorts(argv[2], atol(argv[3]), atoi(argv[4]));
+    fprintf(stderr, "scale serve PORT | many PORT ALL BUSY ROUNDS | short PORT COUNT THREADS | fill PORT\n");
     return 2;
 }

@@ -1,8 +1,8 @@
 //! Thousands of connections of one process (`programs/scale.c`): each is answered, none is forgotten, and what they needed is
 //! given back. Nothing here is about time.
 //!
-//! A million that come and go are `a_million_connections_leave_nothing_behind`, which runs when it is named (an hour, on two
-//! processors that do something else as well): `cargo test -p vmmc-tests --test scale -- --ignored`.
+//! A million that come and go are `a_million_connections_leave_nothing_behind`, which runs when it is named:
+//! `cargo test -p vmmc-tests --test scale -- --ignored`.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -137,12 +137,12 @@ fn links(stage: &Stage) -> u32 {
     Client::ping(&dir, 60_000).expect("it answers").links
 }
 
-/// So many connections come and go, one after the other, a quarter of them long enough to be paired. What is there after a
-/// tenth of them is compared with what is there after all.
-fn leave_nothing_behind(count: u64, limit: Duration) {
+/// So many connections come and go, each thread's one after the other, a quarter of them long enough to be paired. What is there
+/// after a tenth of them is compared with what is there after all.
+fn leave_nothing_behind(count: u64, threads: u32, limit: Duration) {
     let stage = Stage::new("scale-short", Ends::Both, None);
     let (server, port) = serve(&stage);
-    let words = [program(), "short", &port, &count.to_string()];
+    let words = [program(), "short", &port, &count.to_string(), &threads.to_string()];
     let mut client = Led::start(&stage, stage.client(&words).limit(limit));
     let broker = stage.broker().expect("a broker");
     let all = |client: &Program| {
@@ -168,13 +168,13 @@ fn leave_nothing_behind(count: u64, limit: Duration) {
 
 #[test]
 fn what_connections_needed_is_given_back() {
-    leave_nothing_behind(COME_AND_GO, LIMIT);
+    leave_nothing_behind(COME_AND_GO, 1, LIMIT);
 }
 
 #[test]
 #[ignore = "takes an hour"]
 fn a_million_connections_leave_nothing_behind() {
-    leave_nothing_behind(A_MILLION, LIMIT_OF_A_MILLION);
+    leave_nothing_behind(A_MILLION, 16, LIMIT_OF_A_MILLION);
 }
 
 /// The library's own descriptors count, so the program meets its limit a little earlier, and in the same way.
