@@ -9,6 +9,11 @@ use vmmc_sync::{Ordering, fence};
 
 /// A large put is published in pieces of this many bytes, so that the receiver copies while the sender still does.
 const PIECE: usize = 16 * 1024;
+/// A put of at least this part of the ring is a large one (4 KiB of 2 MiB).
+const LARGE_PART: u64 = 512;
+/// Large puts of a stream that has filled its window so many times are bulk data, which may have a wider one: while the receiver
+/// keeps up nothing ever fails to fit, and yet each line has to be fetched out of the other processor's own cache.
+const BULK_WINDOWS: u64 = 64;
 
 /// X's half of the stream X→Y: used by one thread at a time, the holder of the send gate.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +113,9 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
             return Ok(0);
         }
         let mut room = self.room()?;
-        if (src.len() > room || self.state.narrow.get() != 0) && self.state.window.get() < self.state.capacity.get() {
+        let (window, capacity) = (self.state.window.get(), self.state.capacity.get());
+        let is_bulk = src.len() as u64 >= capacity / LARGE_PART && self.state.tail.get() / BULK_WINDOWS >= window;
+        if (src.len() > room || self.state.narrow.get() != 0 || is_bulk) && window < capacity {
             room = self.widen(src.len(), room);
         }
         let src = src.get(..room).unwrap_or(src);
@@ -119,7 +126,8 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         Ok(src.len())
     }
 
-    /// `len` bytes do not fit into the window, and the ring is larger: the window widens once it is empty. The room then.
+    /// `len` bytes do not fit into the window, or are bulk data, and the ring is larger: the window widens once it is empty. The
+    /// room then.
     #[cold]
     fn widen(&self, len: usize, room: usize) -> usize {
         if self.state.credit.get() != self.state.tail.get() {
