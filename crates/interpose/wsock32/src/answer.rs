@@ -28,22 +28,30 @@ pub(crate) fn fail(number: i32) -> i32 {
     SOCKET_ERROR
 }
 
-/// Asks the socket room. `Some` is the call's result, and the last error says so: 0 if it succeeded, as the system's own
-/// calls leave it. `None`: the system's function is to be called, with the last error as it was.
+/// What the socket room says. `Some` is the call's result, and the last error says so: 0 if it succeeded, as the system's
+/// own calls leave it. `None`: the system's function is to be called.
 #[inline]
-pub(crate) fn asked(room: impl FnOnce() -> Ending) -> Option<i32> {
-    let before = error();
-    match room() {
+pub(crate) fn answered(ending: Ending) -> Option<i32> {
+    match ending {
         Ending::Failed(Errno(number)) => Some(fail(number)),
         Ending::Handled(result) => {
             set_error(0);
             Some(i32::try_from(result).unwrap_or(i32::MAX))
         }
-        Ending::Bypass => {
-            set_error(before);
-            None
-        }
+        Ending::Bypass => None,
     }
+}
+
+/// As [`answered`], for a room that may have made calls of its own before it leaves the rest to the system: the last error is
+/// then as it was.
+#[inline]
+pub(crate) fn asked(room: impl FnOnce() -> Ending) -> Option<i32> {
+    let before = error();
+    let ending = room();
+    if matches!(ending, Ending::Bypass) {
+        set_error(before);
+    }
+    answered(ending)
 }
 
 /// Tells the socket room something that must not show in the last error.

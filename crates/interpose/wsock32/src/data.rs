@@ -1,6 +1,6 @@
 //! Calls that move bytes. Those that end later (overlapped) are the kernel's: the stream moves back before them.
 
-use crate::answer::{SOCKET_ERROR, asked, fail};
+use crate::answer::{SOCKET_ERROR, answered, fail};
 use crate::arguments::{Pieces, bytes, bytes_mut, number};
 use crate::real::real;
 use core::ffi::c_void;
@@ -77,7 +77,7 @@ fn leave_for(socket: SOCKET, flags: i32) -> bool {
 /// The socket room's send; `None` if the call is the system's.
 #[inline]
 fn sent(socket: SOCKET, pieces: &[IoSlice<'_>]) -> Option<i32> {
-    asked(|| room::send(number(socket), pieces, 0))
+    answered(room::send(number(socket), pieces, 0))
 }
 
 /// The socket room's receive; `None` if the call is the system's.
@@ -85,7 +85,7 @@ fn sent(socket: SOCKET, pieces: &[IoSlice<'_>]) -> Option<i32> {
 fn received(socket: SOCKET, pieces: &mut [IoSliceMut<'_>], flags: i32) -> Option<i32> {
     let asked_for = |theirs, ours| if flags & theirs != 0 { ours } else { 0 };
     let flags = asked_for(MSG_PEEK, abi::MSG_PEEK) | asked_for(MSG_WAITALL, abi::MSG_WAITALL);
-    asked(|| room::recv(number(socket), pieces, flags))
+    answered(room::recv(number(socket), pieces, flags))
 }
 
 /// A receive of no bytes waits until there is one, or an end or an error.

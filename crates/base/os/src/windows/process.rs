@@ -27,11 +27,20 @@ pub fn thread_id() -> u32 {
     // SAFETY: it reads a word of the thread's own.
     unsafe { GetCurrentThreadId() }
 }
-/// A number that no other thread of this process has, without a system call. Not 0, a multiple of 64, below 2^47.
+/// A number that no other thread of this process has, without a system call: the address of the thread's environment block,
+/// which has pages of its own. Not 0, a multiple of 64, below 2^47.
 #[inline(always)]
 #[must_use]
 pub fn thread_mark() -> u64 {
-    u64::from(thread_id()) << 6
+    let mark: usize;
+    // SAFETY: the block's own address stands in it (`NT_TIB.Self`), and the segment register leads there; nothing is written.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        core::arch::asm!("mov {}, gs:[0x30]", out(reg) mark, options(nostack, preserves_flags, readonly));
+        #[cfg(target_arch = "x86")]
+        core::arch::asm!("mov {}, fs:[0x18]", out(reg) mark, options(nostack, preserves_flags, readonly));
+    }
+    mark as u64 & !63
 }
 /// Whether a process of this number runs (it may be somebody else's).
 #[must_use]
