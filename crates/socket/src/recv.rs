@@ -11,8 +11,8 @@ use vmmc_protocol::record::count;
 use vmmc_stream::{Ahead, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
-/// An empty non-blocking receive asks the kernel for news of the end at most this often.
-const END_CHECK_MICROS: u32 = 5;
+/// An empty non-blocking receive asks the kernel for news of the end at most this often: a fifth of the time.
+const END_CHECK_MICROS: u32 = 5 * kernel::POLL_MICROS;
 
 /// What one look under the gate led to.
 enum Step {

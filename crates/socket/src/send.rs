@@ -14,8 +14,9 @@ const ROOM_WAIT_NONBLOCKING_MICROS: u32 = 20;
 /// A blocking sender then sleeps so many times this long: a receiver that lost its processor for a moment gets it back.
 const ROOM_SLEEPS: u32 = 20;
 const ROOM_SLEEP_MICROS: u32 = 100;
-/// A sender with unread bytes out asks the kernel this often whether the peer still lives.
-const PEER_CHECK_MICROS: u32 = 100;
+/// A sender with unread bytes out asks the kernel this often whether the peer still lives: a hundredth of the time or little
+/// more. It stands still meanwhile, and a receiver that sleeps over it costs a doorbell, which is dearer still.
+const PEER_CHECK_MICROS: u32 = 100 * kernel::POLL_MICROS;
 /// A blocking kernel call for a paired stream sends at most so much.
 pub(crate) const PIECE: usize = 64 * 1024;
 /// So many times a call lets others end first, each [`ROOM_SLEEP_MICROS`] long.
