@@ -47,11 +47,7 @@ const GATES: &[Gate] = &[
         what: "other people's test suites, and more of their programs, with and without us",
         run: others_suites,
     },
-    Gate {
-        name: "windows",
-        what: "Windows programs under Wine, with and without wsock32.dll",
-        run: windows_programs,
-    },
+    Gate { name: "windows", what: "Windows programs under Wine, with and without wsock32.dll", run: windows_programs },
     Gate {
         name: "windows32",
         what: "small 32-bit Windows programs, in a 32-bit Debian of their own, for root (only when named)",
