@@ -101,42 +101,9 @@ static void stamps_client(int fd)
 	say("no more");
 }
 
-/* How many bytes are left stands beside the data. */
-static void left_server(int fd)
-{
-	int on = 1;
-	char text[4], control[256];
-	MUST(setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof on));
-	for (int i = 0; i < 5; i++) {
-		send_text(fd, "send");
-		meet();
-		struct iovec part = { text, sizeof text };
-		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-					  .msg_controllen = sizeof control };
-		MUST(recvmsg(fd, &message, 0));
-		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-		int left = -1;
-		if (header && header->cmsg_level == IPPROTO_TCP && header->cmsg_type == TCP_CM_INQ)
-			memcpy(&left, CMSG_DATA(header), sizeof left);
-		say("left: %d", left);
-		expect_text(fd, "56789");
-	}
-}
-
-static void left_client(int fd)
-{
-	for (int i = 0; i < 5; i++) {
-		expect_text(fd, "send");
-		send_text(fd, "123456789");
-		sleep_ms(5);
-		meet();
-	}
-}
-
 static const struct test_case cases[] = {
 	{ "completions", server, client, PAIRED },
 	{ "the flag alone", flag_server, flag_client, PAIRED },
 	{ "timestamps", stamps_server, stamps_client, PAIRED },
-	{ "what is left", left_server, left_client, PAIRED },
 };
 MAIN(cases)

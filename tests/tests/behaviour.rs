@@ -22,6 +22,7 @@ programs! {
     bad_places
     borders
     both_ways
+    bytes_left
     bytes_waiting
     cancelled
     close_clean

@@ -30,6 +30,8 @@ pub(crate) mod flag {
     pub(crate) const FALSE_RESET: u32 = 512;
     /// This end has shut its receiving side down.
     pub(crate) const RECV_SHUT: u32 = 1024;
+    /// The application asked for TCP_INQ.
+    pub(crate) const LEFT_ASKED: u32 = 2048;
 }
 
 /// Kinds of socket in the record.

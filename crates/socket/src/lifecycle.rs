@@ -156,10 +156,12 @@ pub fn accepted(listener: i32, fd: i32, flags: i32) {
         return made(fd);
     }
     enter(fd, kind::CONNECTION, nonblocking_flag(flags));
-    // With its options a listener hands on what only the kernel's road has.
-    let kernels = |listener: &&Connection| listener.forbidden.load(Ordering::Relaxed) == KERNEL_FEATURE;
-    if let (Some(_), Some(connection)) = (listener.filter(kernels), table::lookup(fd)) {
-        connection.forbid(Reason::KERNEL_FEATURE);
+    if let (Some(listener), Some(connection)) = (listener, table::lookup(fd)) {
+        connection.set(flag::LEFT_ASKED, listener.has(flag::LEFT_ASKED));
+        // With its options a listener hands on what only the kernel's road has.
+        if listener.forbidden.load(Ordering::Relaxed) == KERNEL_FEATURE {
+            connection.forbid(Reason::KERNEL_FEATURE);
+        }
     }
 }
 

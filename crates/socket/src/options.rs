@@ -76,6 +76,9 @@ pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Ending {
         roads::move_back(fd, Reason::KERNEL_FEATURE);
         return Ending::Bypass;
     }
+    if (level, name) == (abi::IPPROTO_TCP, abi::TCP_INQ) {
+        return tell_left(connection, fd, value);
+    }
     // While VMMC needs them otherwise below, these two are kept here.
     if let (Some(flag), true, Some(value)) =
         (flag_of(level, name), connection.has(flag::NODELAY_OURS), value.first_chunk::<4>())
@@ -84,6 +87,28 @@ pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Ending {
         return Ending::Handled(0);
     }
     Ending::Bypass
+}
+
+/// TCP_INQ: what the kernel receives it tells by itself, and for the rest there is [`left`].
+fn tell_left(connection: &Connection, fd: i32, value: &[u8]) -> Ending {
+    if let Err(error) = kernel::setsockopt(fd, abi::IPPROTO_TCP, abi::TCP_INQ, value) {
+        return Ending::Failed(error);
+    }
+    connection.set(flag::LEFT_ASKED, value.first_chunk().is_some_and(|on| i32::from_ne_bytes(*on) != 0));
+    Ending::Handled(0)
+}
+
+/// What a receive is to say beside its data, if the program has asked for it (TCP_INQ): how many bytes are left, and one more at the
+/// end of the stream.
+///
+/// Source: `tcp_inq_hint` in Linux's net/ipv4/tcp.c, which counts FIN until it is received and says 1 afterwards.
+#[must_use]
+pub fn left(fd: i32) -> Option<i32> {
+    let connection = table::lookup(fd).filter(|connection| connection.has(flag::LEFT_ASKED))?;
+    // The end first: bytes that come between the two questions stand before it.
+    let ended = end::kernel_says_ended(fd);
+    let bytes = unread(connection, fd).unwrap_or_else(|| doorbell::queued(fd));
+    Some(i32::try_from(bytes).unwrap_or(i32::MAX).saturating_add(i32::from(ended)))
 }
 
 /// `getsockopt`; `Handled(n)`: n bytes were put into `value`, the call returns 0 and sets `*optlen = n`.

@@ -1,17 +1,18 @@
 //! Calls that take a `msghdr`. A connection's carries data alone; another socket's may carry descriptors.
 
 use crate::answer::fail;
-use crate::arguments::{Pieces, can_read, is_possible, timeout};
+use crate::arguments::{Pieces, bytes_mut, can_read, is_possible, timeout};
 use crate::data::{received_pieces, receives, sends, sent_pieces};
 use crate::descriptors_in_flight::{after_receiving, before_passing};
 use crate::lifecycle::move_back;
 use crate::options::getsockopt;
 use crate::real::real;
 use core::ffi::{c_int, c_uint};
-use libc::{mmsghdr, msghdr, ssize_t, timespec};
+use libc::{cmsghdr, mmsghdr, msghdr, ssize_t, timespec};
 use std::time::Instant;
 use vmmc_protocol::Reason;
 use vmmc_socket::lifecycle::{is_moved_back, is_tracked};
+use vmmc_socket::options::left;
 
 real! {
     fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t;
@@ -22,6 +23,8 @@ real! {
 
 /// The kernel looks at no more messages in one call (`UIO_MAXIOV`).
 const MESSAGES_MAX: c_uint = 1024;
+/// <linux/tcp.h>: what `TCP_INQ` tells; the libc crate does not name it.
+const TCP_CM_INQ: c_int = 36;
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
@@ -59,7 +62,7 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         && let Some(result) = received_pieces(fd, &mut pieces, flags)
     {
         if result >= 0 {
-            describe_stream(given, flags);
+            describe_stream(fd, given, flags);
         }
         return result;
     }
@@ -72,13 +75,36 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
     result
 }
 
-/// What the kernel says of a TCP message beside its data: nothing.
-fn describe_stream(message: &mut msghdr, flags: c_int) {
+/// What the kernel says of a TCP message beside its data: nothing, or how much is left.
+fn describe_stream(fd: c_int, message: &mut msghdr, flags: c_int) {
     if !message.msg_name.is_null() {
         message.msg_namelen = 0;
     }
-    message.msg_controllen = 0;
+    let room = core::mem::take(&mut message.msg_controllen);
     message.msg_flags = flags & libc::MSG_CMSG_CLOEXEC;
+    if let Some(left) = left(fd) {
+        tell_left(message, room, left);
+    }
+}
+
+/// Puts `TCP_CM_INQ` into `room` bytes of control data, or as much of it as there is room for.
+/// Source: `put_cmsg` in Linux's net/core/scm.c.
+#[cold]
+fn tell_left(message: &mut msghdr, room: usize, left: c_int) {
+    const HEADER: usize = size_of::<cmsghdr>();
+    const WHOLE: usize = HEADER + size_of::<c_int>();
+    const SPACE: usize = WHOLE.next_multiple_of(size_of::<usize>());
+    let length = if message.msg_control.is_null() { 0 } else { room.min(WHOLE) };
+    if length < WHOLE {
+        message.msg_flags |= libc::MSG_CTRUNC;
+    }
+    // SAFETY: the program's room for control data, of `room` bytes.
+    let place = unsafe { bytes_mut(message.msg_control, length) };
+    let Some((header, data)) = place.and_then(|place| place.split_at_mut_checked(HEADER)) else { return };
+    let words = length.to_ne_bytes().into_iter().chain(libc::IPPROTO_TCP.to_ne_bytes()).chain(TCP_CM_INQ.to_ne_bytes());
+    header.iter_mut().zip(words).for_each(|(to, from)| *to = from);
+    data.iter_mut().zip(left.to_ne_bytes()).for_each(|(to, from)| *to = from);
+    message.msg_controllen = room.min(SPACE);
 }
 
 #[unsafe(no_mangle)]

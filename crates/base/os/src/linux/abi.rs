@@ -14,7 +14,6 @@ pub use libc::{
 pub const KERNEL_ALONE: &[(i32, i32)] = &[
     (IPPROTO_TCP, libc::TCP_ULP),
     (IPPROTO_TCP, libc::TCP_REPAIR),
-    (IPPROTO_TCP, TCP_INQ),
     (SOL_SOCKET, libc::SO_ZEROCOPY),
     (SOL_SOCKET, libc::SO_TIMESTAMP),
     (SOL_SOCKET, libc::SO_TIMESTAMPNS),
@@ -29,8 +28,9 @@ pub const KERNEL_ALONE: &[(i32, i32)] = &[
 ];
 /// Received pages are mapped and not copied: a question that takes bytes.
 pub const TCP_ZEROCOPY_RECEIVE: i32 = 35;
-// <linux/tcp.h> and <asm-generic/socket.h>; the libc crate does not name them.
-const TCP_INQ: i32 = 36;
+/// A receive says beside its data how many bytes are left.
+pub const TCP_INQ: i32 = 36;
+// <asm-generic/socket.h>; the libc crate does not name them.
 const SO_TIMESTAMP_NEW: i32 = 63;
 const SO_TIMESTAMPNS_NEW: i32 = 64;
 const SO_TIMESTAMPING_NEW: i32 = 65;

@@ -80,6 +80,8 @@ pub const TCP_INFO: i32 = i32::MIN + 1;
 pub const SO_RCVLOWAT: i32 = i32::MIN + 2;
 /// Linux's alone.
 pub const TCP_ZEROCOPY_RECEIVE: i32 = i32::MIN + 3;
+/// Linux's alone.
+pub const TCP_INQ: i32 = i32::MIN + 4;
 /// Options by which a program asks for what only the kernel's own road has: none that is known.
 pub const KERNEL_ALONE: &[(i32, i32)] = &[];
 /// What close does with unsent bytes.
