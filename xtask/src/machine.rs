@@ -79,6 +79,7 @@ const FILES: &[(&str, &str, Scope)] = &[
     ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite", Scope::Suites),
     ("/usr/lib/python3/dist-packages/twisted/trial", "python3-twisted", Scope::Suites),
     ("/usr/lib/python3/dist-packages/tornado/test", "python3-tornado", Scope::Suites),
+    ("/usr/lib/python3/dist-packages/grpc", "python3-grpcio", Scope::Suites),
 ];
 
 /// What builds for Windows and runs them, as packages: other packages have commands of the same names.

@@ -64,7 +64,8 @@ pub const FEATURES: &[Feature] = &[
     ),
     feature(Options, Both, &["TCP_INQ"], "", &["bytes_left"]),
     feature(Options, MovesBack, &["SO_RCVLOWAT"], "above 1; 0 and 1 change nothing", &["low_water"]),
-    feature(Options, MovesBack, &["SO_ZEROCOPY", "TCP_ZEROCOPY_RECEIVE"], "", &["zero_copy"]),
+    feature(Options, Both, &["SO_ZEROCOPY"], "a send with MSG_ZEROCOPY moves back", &["zero_copy"]),
+    feature(Options, MovesBack, &["TCP_ZEROCOPY_RECEIVE"], "", &["zero_copy"]),
     feature(
         Options,
         MovesBack,

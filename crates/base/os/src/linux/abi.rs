@@ -14,7 +14,6 @@ pub use libc::{
 pub const KERNEL_ALONE: &[(i32, i32)] = &[
     (IPPROTO_TCP, libc::TCP_ULP),
     (IPPROTO_TCP, libc::TCP_REPAIR),
-    (SOL_SOCKET, libc::SO_ZEROCOPY),
     (SOL_SOCKET, libc::SO_TIMESTAMP),
     (SOL_SOCKET, libc::SO_TIMESTAMPNS),
     (SOL_SOCKET, libc::SO_TIMESTAMPING),
