@@ -16,6 +16,7 @@ pub(crate) fn fetch() -> Result<()> {
     apt.source("redis", "redis-server")?;
     apt.source("memcached", "memcached")?;
     apt.source("ruby", "ruby3.1")?;
+    apt.source("tcl", "tcl8.6")?;
     apt.source("libuv", "libuv1")?;
     apt.source("libevent", "libevent-2.1-7")?;
     let server = postgresql()?;
