@@ -5,7 +5,7 @@
 #include <linux/capability.h>
 #include <sys/xattr.h>
 
-enum { NOBODY = 65534, MUCH = 30000 };
+enum { NOBODY = 65534, MUCH = 200000 };
 
 static char program[64];
 
@@ -87,12 +87,14 @@ static void capable_server(int fd)
 	serve(fd, capable);
 }
 
-/* 1000 bytes are for the server, and the rest comes back from the other program. */
+/* 1000 bytes are for the server, and the rest comes back from the other program, which may begin when all has been sent and the end
+ * of the stream stands behind it. */
 static void *send_rest(void *fd)
 {
 	static uint8_t bytes[MUCH];
 	fill(bytes, sizeof bytes, 1, 1000);
 	send_all(*(int *)fd, bytes, sizeof bytes);
+	MUST(shutdown(*(int *)fd, SHUT_WR));
 	return NULL;
 }
 
@@ -106,7 +108,6 @@ static void client(int fd)
 	recv_all(fd, back, sizeof back);
 	say_whether("back", matches(back, sizeof back, 1, 1000));
 	pthread_join(sender, NULL);
-	MUST(shutdown(fd, SHUT_WR));
 	char byte;
 	say_result("end", recv(fd, &byte, 1, 0));
 }

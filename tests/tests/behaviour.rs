@@ -44,6 +44,7 @@ programs! {
     epoll_oneshot
     epoll_threads
     exec
+    exec_after_end
     fork_accept
     fork_handlers
     fork_killed

@@ -7,16 +7,19 @@ use vmmc_protocol::record::count;
 use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
 
+/// So many doorbells at most are usually taken at once.
+const FEW: usize = 64;
+
 /// Rings. The send gate is held. An error that the kernel reports here is kept for the application's next call.
 #[inline(never)]
 pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) {
     service::listen();
-    sender.ringing();
+    sender.ringing(1);
     match kernel::send(fd, &[0], abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL) {
         Ok(1) => count(&connection.record.outgoing.doorbells, 1),
-        Ok(_) => sender.not_rung(),
+        Ok(_) => sender.not_rung(1),
         Err(Errno(error)) => {
-            sender.not_rung();
+            sender.not_rung(1);
             // A full kernel buffer means unread bytes at the peer: it is awake already.
             if error != abi::EAGAIN && error != abi::EPIPE && error != abi::EINTR {
                 connection.send_error.store(error as u32, Ordering::Relaxed);
@@ -92,7 +95,23 @@ pub(crate) fn drain(
     receiver: &ConnectionReceiver<'_>,
     doorbells: usize,
 ) -> Result<bool, Lie> {
-    let mut scratch = [0u8; 64];
+    if doorbells > FEW {
+        // Most of them are bytes that were sent again.
+        return drain_by(connection, fd, receiver, doorbells, &mut [0; 16 * 1024]);
+    }
+    let before = connection.recv.kernel_bytes();
+    let ended = drain_by(connection, fd, receiver, doorbells, &mut [0; FEW]);
+    count(&connection.record.incoming.doorbells, connection.recv.kernel_bytes().wrapping_sub(before));
+    ended
+}
+
+fn drain_by(
+    connection: &Connection,
+    fd: i32,
+    receiver: &ConnectionReceiver<'_>,
+    doorbells: usize,
+    scratch: &mut [u8],
+) -> Result<bool, Lie> {
     let mut left = doorbells;
     while left > 0 {
         let want = left.min(scratch.len());
@@ -100,7 +119,6 @@ pub(crate) fn drain(
         match kernel::recv(fd, buf, abi::MSG_DONTWAIT) {
             Ok(0) => return Ok(true),
             Ok(n) => {
-                count(&connection.record.incoming.doorbells, n as u64);
                 hear(connection, fd, receiver, buf.get(..n).unwrap_or_default())?;
                 left -= n.min(left);
             }

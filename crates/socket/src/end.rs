@@ -1,6 +1,6 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, flag};
-use crate::{arena, doorbell, family, pairing, roads, table};
+use crate::{arena, doorbell, family, pairing, roads, service, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{Lie, Next, Road};
@@ -82,7 +82,12 @@ pub(crate) fn is_false_reset(connection: &Connection) -> bool {
         return false;
     }
     let sender = connection.sender();
-    connection.send.road() == Road::Vmmc && sender.is_drained() && sender.lag() > 0
+    // What others have sent past us is in no count, and with both sides shut down the kernel resets by itself.
+    !connection.has(flag::HANDED_OVER)
+        && !connection.is_shut()
+        && sender.has_only_rung()
+        && sender.is_drained()
+        && sender.lag() > 0
 }
 
 /// Takes the doorbells out of the kernel's queue and asks for no more, so that a close says FIN. `true`: bytes lie unread.
@@ -115,8 +120,35 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
         kernel::close_with_reset(fd);
     }
     if connection.is_paired() {
+        send_again(connection, fd);
         connection.sender().hint_end(unread || kernel::closes_with_reset(fd));
         arm(connection);
+    }
+}
+
+/// What the peer has not read, and will have no sender for, stands before the kernel's end of the stream; a reset takes nothing
+/// away that has come.
+fn send_again(connection: &'static Connection, fd: i32) {
+    let sender = connection.sender();
+    if !sender.is_drained()
+        && let Some(_alone) = connection.send_gate.alone(crate::process::id())
+    {
+        roads::leave(connection, fd, &sender, Reason::NO_SEND_SEEN);
+    }
+}
+
+/// This process is about to let go of a connection that others of its family go on holding: perhaps a child that has never sent,
+/// and so has nobody who would answer a peer that asks for the stream. So the peer is left nothing to ask for.
+pub(crate) fn leave_to_others(connection: &'static Connection, fd: i32) {
+    if let Some(_alone) = connection.send_gate.alone(crate::process::id()) {
+        leave_to_others_alone(connection, fd);
+    }
+}
+
+/// As [`leave_to_others`]. The send gate is held.
+fn leave_to_others_alone(connection: &'static Connection, fd: i32) {
+    if family::is_shared(connection) && connection.is_paired() && service::is_running() {
+        roads::leave(connection, fd, &connection.sender(), Reason::NO_SEND_SEEN);
     }
 }
 
@@ -124,6 +156,7 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
 pub(crate) fn prepare_exec(connection: &'static Connection, fd: i32) {
     drain(connection, fd);
     if connection.is_paired() {
+        send_again(connection, fd);
         arm(connection);
     }
 }
@@ -184,6 +217,9 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     let recv = connection.recv_gate.alone(crate::process::id());
     if !last && !gone && !exiting {
         family::keep_for_sleepers(connection, fd);
+        if send.is_some() && table::is_only_one(fd, connection) {
+            leave_to_others_alone(connection, fd);
+        }
     }
     let counting = crate::process::counting();
     table::clear(fd);

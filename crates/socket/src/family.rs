@@ -91,9 +91,7 @@ pub(crate) fn keep_for_sleepers(connection: &'static Connection, fd: i32) {
     if !is_asleep || PLACES.load(Ordering::Relaxed) != 0 || !connection.is_paired() {
         return;
     }
-    let mut here = 0;
-    table::each_in(0, u32::MAX, |at, _| here += u32::from(table::is_at(at, connection)));
-    if here == 1
+    if table::is_only_one(fd, connection)
         && let Ok(kept) = kernel::fcntl(fd, abi::F_DUPFD_CLOEXEC, arena::DESCRIPTOR_LEAST as usize)
     {
         table::set_internal(kept as i32);

@@ -53,6 +53,12 @@ impl Gate {
         free.ok().map(|_| Alone(self))
     }
 
+    /// Whether kernel calls are under way, and nobody is alone.
+    pub(crate) fn is_passed(&self) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        word != 0 && word & EXCLUSIVE == 0
+    }
+
     /// Alone, waiting for another exclusive holder; `None` if kernel calls are under way, which may last for ever, or if
     /// the calling thread is alone already: then it is a signal handler in the midst of that.
     #[inline(always)]
@@ -203,10 +209,10 @@ mod tests {
     fn calls_pass_together_and_ring_work_alone() {
         let gate = gate(0);
         let (one, two) = (gate.among(1), gate.among(1));
-        assert!(gate.alone(1).is_none());
+        assert!(gate.alone(1).is_none() && gate.is_passed());
         drop((one, two));
         let alone = gate.alone(1);
-        assert!(alone.is_some() && gate.try_alone(1).is_none());
+        assert!(alone.is_some() && gate.try_alone(1).is_none() && !gate.is_passed());
         drop(alone.map(Alone::among));
         assert!(gate.try_alone(1).is_some());
     }

@@ -15,6 +15,7 @@
 //! | `TCP_INFO` says what the kernel carried before a stream switches | the peer's own count has to be ours (`roads.rs`) |
 
 mod address;
+mod again;
 mod arena;
 mod bereaved;
 mod chunks;

@@ -1,6 +1,6 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
-use crate::{Ending, doorbell, end, roads, table};
+use crate::{Ending, again, doorbell, end, roads, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::{Reason, record::DirectionRecord};
 use vmmc_stream::{Ahead, Next, Road};
@@ -37,6 +37,9 @@ fn shut_sending_down(connection: &'static Connection, fd: i32, how: i32) -> Endi
     {
         return Ending::Failed(error);
     }
+    if connection.is_paired() {
+        roads::leave(connection, fd, &connection.sender(), Reason::NO_SEND_SEEN);
+    }
     let ending = match shut_down(fd, how) {
         // At the end of a stream it is no error.
         Ending::Failed(Errno(abi::ENOTCONN)) if end::is_false_reset(connection) => Ending::Handled(0),
@@ -45,7 +48,6 @@ fn shut_sending_down(connection: &'static Connection, fd: i32, how: i32) -> Endi
     if ending == Ending::Handled(0) {
         connection.set(flag::SEND_SHUT, true);
         if connection.is_paired() {
-            roads::leave(connection, &connection.sender(), Reason::NO_SEND_SEEN);
             connection.sender().hint_end(false);
         }
     }
@@ -212,7 +214,9 @@ pub fn before_urgent(fd: i32) {
     let Some(connection) = table::lookup(fd).filter(|connection| connection.is_paired()) else { return };
     let Some(_alone) = connection.recv_gate.alone(crate::process::id()) else { return };
     let receiver = connection.receiver();
-    if let Ok(Ahead::Kernel { doorbells }) = receiver.ahead() {
+    if let Ok(Ahead::Kernel { doorbells }) = receiver.ahead()
+        && again::follow(connection, fd, &receiver) == Ok(false)
+    {
         let _ = doorbell::drain(connection, fd, &receiver, doorbells as usize);
     }
 }

@@ -209,6 +209,7 @@ pub fn before_exit() {
     outlive_exec();
     each_socket(|fd, connection| {
         service::take_back(connection);
+        end::leave_to_others(connection, fd);
         if is_last_to_let_go(connection) {
             end::prepare_close(connection, fd);
         }

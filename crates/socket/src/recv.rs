@@ -3,7 +3,7 @@ mod sleep;
 
 use crate::connection::{Connection, ConnectionReceiver, flag, phase};
 use crate::wait::hot;
-use crate::{Ending, doorbell, end, pairing, roads, settings, spin, table};
+use crate::{Ending, again, doorbell, end, pairing, roads, settings, spin, table};
 use std::io::IoSliceMut;
 use std::time::Duration;
 use vmmc_os::{Errno, abi, clock, kernel};
@@ -267,8 +267,7 @@ impl Call<'_, '_> {
         let peek = self.flags & abi::MSG_PEEK != 0;
         let taken = self.fill(|at, rest| if peek { receiver.peek(at, rest) } else { receiver.take(rest) })?;
         if peek {
-            self.peek_on(receiver)?;
-            return Ok(Step::Done(Ok(self.done)));
+            return self.peek_on(receiver);
         }
         account_ring(self.connection, self.fd, taken);
         if self.done == self.wanted || self.flags & abi::MSG_WAITALL == 0 || !self.may_wait() {
@@ -297,11 +296,15 @@ impl Call<'_, '_> {
     }
 
     /// All that memory holds has been peeked at: what the kernel holds behind it is seen, too.
-    fn peek_on(&mut self, receiver: &ConnectionReceiver<'_>) -> Result<(), Lie> {
-        let Ahead::Kernel { doorbells } = receiver.ahead()? else { return Ok(()) };
-        let queued = kernel::ioctl_int(self.fd, abi::FIONREAD).unwrap_or(0);
-        if self.done == self.wanted || u64::from(queued.cast_unsigned()) <= doorbells {
-            return Ok(());
+    fn peek_on(&mut self, receiver: &ConnectionReceiver<'_>) -> Result<Step, Lie> {
+        let Ahead::Kernel { doorbells } = receiver.ahead()? else { return Ok(Step::Done(Ok(self.done))) };
+        if self.done == self.wanted || doorbell::queued(self.fd) <= doorbells {
+            return Ok(Step::Done(Ok(self.done)));
+        }
+        // What was sent again may be needed yet, and then all is there.
+        if again::follow(self.connection, self.fd, receiver)? {
+            self.done = 0;
+            return Ok(Step::Again);
         }
         // Data stands behind them, which wakes whoever they would have woken.
         doorbell::drain(self.connection, self.fd, receiver, doorbells as usize)?;
@@ -313,7 +316,7 @@ impl Call<'_, '_> {
             }
             skip -= buf.len();
         }
-        Ok(())
+        Ok(Step::Done(Ok(self.done)))
     }
 
     /// `seen` bytes of the kernel road have been peeked at: if those were its last, the ring's are seen, too.

@@ -1,15 +1,12 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
 use crate::wait::hot;
-use crate::{doorbell, end, pairing, safety_net, service, settings, table};
+use crate::{again, doorbell, end, pairing, safety_net, service, settings, table};
 use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Back, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
-/// A switch is made only when the receiver has less than this much kernel-road data left to read: none where the peer's own
-/// count is all that there is to compare with.
-const LAG_LIMIT: u64 = if kernel::HAS_TCP_COUNTS { 64 * 1024 } else { 1 };
 /// A blocking sender of bulk data lets the receiver catch up for at most so many rounds of [`ROUND_MICROS`]; the receiver
 /// works through the kernel's queue all the while, so nothing is lost by it.
 const CATCH_UP_ROUNDS: u32 = 200;
@@ -95,7 +92,9 @@ pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &Conn
         explain_outgoing(connection, Reason::PEER_FINISHED);
         return false;
     }
-    if sender.lag() >= LAG_LIMIT && !(wait && caught_up(connection, sender)) {
+    // Unread data before the first doorbell could go to nobody else any more once the sender has ended: the doorbell stands between
+    // that and what is sent again.
+    if sender.lag() > 0 && !(wait && caught_up(connection, sender)) {
         explain_outgoing(connection, Reason::TOO_FAR_BEHIND);
         return false;
     }
@@ -135,11 +134,11 @@ fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
         process::sleep_micros(ROUND_MICROS);
         let before = core::mem::replace(&mut lag, sender.lag());
         idle = if lag < before { 0 } else { idle + 1 };
-        if lag < LAG_LIMIT || idle > CATCH_UP_IDLE_ROUNDS {
+        if lag == 0 || idle > CATCH_UP_IDLE_ROUNDS {
             break;
         }
     }
-    lag < LAG_LIMIT
+    lag == 0
 }
 
 /// Doorbells must wait neither for Nagle's algorithm nor under a cork.
@@ -176,9 +175,9 @@ fn note_left(connection: &Connection, reason: Reason) {
 }
 
 /// Moves the outgoing stream back to the kernel road from the next byte on. The send gate is held.
-pub(crate) fn leave(connection: &Connection, sender: &ConnectionSender<'_>, reason: Reason) {
+pub(crate) fn leave(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, reason: Reason) {
     if connection.send.road() == Road::Vmmc {
-        sender.leave();
+        sender.leave_again(again::send(connection, fd, sender, reason));
         note_left(connection, reason);
     }
 }
@@ -280,7 +279,7 @@ pub(crate) fn move_back(fd: i32, reason: Reason) {
     let Some(connection) = forbidden(fd, reason) else { return };
     end::take_false_reset(connection, fd);
     if let Some(_alone) = connection.send_gate.alone(crate::process::id()) {
-        leave(connection, &connection.sender(), reason);
+        leave(connection, fd, &connection.sender(), reason);
         explain_outgoing(connection, reason);
     }
     incoming_back(connection, fd, reason);
@@ -340,6 +339,7 @@ fn move_incoming_back(
     receiver: &ConnectionReceiver<'_>,
     reason: Reason,
 ) -> Result<bool, Lie> {
+    again::follow(connection, fd, receiver)?;
     if !receiver.retract()? {
         return Ok(true);
     }
@@ -373,6 +373,9 @@ fn move_incoming_back(
         return Ok(true);
     }
     receiver.release();
+    if again::follow(connection, fd, receiver)? {
+        return Ok(true);
+    }
     let doorbells = match receiver.look()? {
         Next::Data(_) => return Ok(false),
         Next::Empty { doorbells } => doorbells,

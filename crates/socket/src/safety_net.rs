@@ -35,7 +35,8 @@ fn settled(connection: &'static Connection, fd: i32) -> Option<Alone<'static>> {
         }
         Some(_) => None,
         None => {
-            if sender.is_retracted() {
+            // Whoever is alone there is soon done, and may be about to end the stream: then nothing could be taken back.
+            if sender.is_retracted() && connection.send_gate.is_passed() {
                 sender.tell_busy();
             }
             None

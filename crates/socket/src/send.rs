@@ -290,7 +290,7 @@ fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Re
     if (!sender.is_drained() || sender.is_end_hinted() || connection.has(flag::PEER_FINISHED))
         && peer_has_ended(connection, fd)
     {
-        roads::leave(connection, sender, Reason::PEER_FINISHED);
+        roads::leave(connection, fd, sender, Reason::PEER_FINISHED);
         return Ok(0);
     }
     'all: for buf in call.bufs {
@@ -307,7 +307,7 @@ fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Re
             if n == 0 {
                 ring_if_owed(connection, fd, sender);
                 if !wait_for_room(sender, rest.len(), wait) && !sender.is_retracted() {
-                    roads::leave(connection, sender, Reason::RING_FULL);
+                    roads::leave(connection, fd, sender, Reason::RING_FULL);
                     break 'all;
                 }
             }

@@ -52,6 +52,11 @@ pub(crate) fn active() {
     }
 }
 
+/// Whether peers of this process are answered.
+pub(crate) fn is_running() -> bool {
+    RUNNING.load(Ordering::Relaxed)
+}
+
 /// Peers of this process may notify it from now on. One relaxed load, but in a forked child, which makes its own thread late.
 #[inline]
 pub(crate) fn listen() {

@@ -26,5 +26,10 @@ pub(crate) fn stay() {}
 pub(crate) fn pass_on(_connection: &'static Connection) {}
 pub(crate) fn keep(_connection: &'static Connection) {}
 
+/// Nobody else refers to it.
+pub(crate) fn is_shared(_connection: &Connection) -> bool {
+    false
+}
+
 /// A close here ends the calls that sleep.
 pub(crate) fn keep_for_sleepers(_connection: &'static Connection, _fd: i32) {}

@@ -135,6 +135,13 @@ pub(crate) fn each_in(first: u32, last: u32, mut visit: impl FnMut(i32, Entry)) 
     }
 }
 
+/// Whether no other descriptor of this process than `fd` refers to `connection`.
+pub(crate) fn is_only_one(fd: i32, connection: &'static Connection) -> bool {
+    let mut others = 0;
+    each_in(0, u32::MAX, |at, _| others += u32::from(at != fd && is_at(at, connection)));
+    others == 0
+}
+
 /// A descriptor of this process that refers to `connection`: the remembered one, or the first that is found.
 pub(crate) fn descriptor_of(connection: &'static Connection) -> Option<i32> {
     let remembered = connection.record.descriptor.load(Ordering::Relaxed) as i32;

@@ -21,7 +21,7 @@ fn main() {
     let receiver = Receiver::new(&recv, receiver_inbox, to_sender);
     receiver.set_ready(true);
     assert!(sender.switch());
-    sender.ringing();
+    sender.ringing(1);
     receiver.from_kernel(&[0]).expect("one doorbell");
 
     let (from, mut into) = (vec![7; CAPACITY], vec![0; CAPACITY]);

@@ -4,7 +4,7 @@
 //! kernel-road count at which the sender holds, and writes it into the sender's return area; the sender puts it on the kernel
 //! road behind everything else, and only then anything new. So it does not matter which road the unread bytes were on.
 use crate::layout::{
-    BUSY, HELD, HELD_AT, HOLD_SEEN, REFUSED, RELEASED, RETAKEN, RETRACT, RETURNED, returns, returns_len,
+    AGAIN, BUSY, HELD, HELD_AT, HOLD_SEEN, REFUSED, RELEASED, RETAKEN, RETRACT, RETURNED, returns, returns_len,
 };
 use crate::{Lie, Next, Receiver, Road};
 use vmmc_contract::{Export, Import};
@@ -49,6 +49,25 @@ impl<E: Export, I: Import> Receiver<'_, E, I> {
         self.tell(RETRACT, self.state.retracts.get());
         let _ = self.peer.notify();
         Ok(true)
+    }
+
+    /// Whether the kernel's queue holds all that is unread, since the sender has left and sent it again: behind so many bytes, which
+    /// are to be dropped before. With none of them left (0) the ring is given up, and the kernel road alone carries the stream.
+    ///
+    /// # Errors
+    /// A [`Lie`] of the peer's.
+    pub fn follow_again(&self) -> Result<Option<usize>, Lie> {
+        let _ = self.look()?;
+        if self.state.road() == Road::Kernel || self.announced()? == self.state.epoch.get() {
+            return Ok(None);
+        }
+        let unread = self.unread_at_leave()?;
+        let begins = self.resume_at()?.checked_sub(unread).filter(|_| unread <= self.inbox.load(AGAIN));
+        let before = begins.and_then(|begins| begins.checked_sub(self.state.kernel.get()));
+        if before == Some(0) {
+            self.give_ring_up(unread);
+        }
+        Ok(before.map(|before| before as usize))
     }
 
     fn is_retracting(&self) -> bool {

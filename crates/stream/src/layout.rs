@@ -52,8 +52,10 @@ pub const RETAKEN: usize = 0x0c8;
 pub const BUSY: usize = 0x0d0;
 /// Receiver from me: the retract whose `HELD_AT` it knows, so that it reads no further; only then may I send what came back.
 pub const HOLD_SEEN: usize = 0x0d8;
+/// Sender to me: how many bytes right before `RESUME_AT` are the last ones of the ring, sent again.
+pub const AGAIN: usize = 0x0e0;
 /// End of the words.
-pub const WORDS_END: usize = HOLD_SEEN + 8;
+pub const WORDS_END: usize = AGAIN + 8;
 /// Start of the ring.
 pub const RING: usize = 0x1000;
 /// No window is smaller, unless the whole ring is.

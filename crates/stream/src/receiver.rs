@@ -198,7 +198,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         Ok(None)
     }
 
-    fn unread_at_leave(&self) -> Result<u64, Lie> {
+    pub(crate) fn unread_at_leave(&self) -> Result<u64, Lie> {
         let unread = self.inbox.load(LEAVE_AT).wrapping_sub(self.state.head.get());
         if unread > self.available()?.0 { Err(Lie::Index) } else { Ok(unread) }
     }
@@ -207,6 +207,12 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         let resume = self.inbox.load(RESUME_AT);
         let doorbells = resume.wrapping_sub(self.state.switch_at.get());
         if doorbells > u64::from(u32::MAX) { Err(Lie::Index) } else { Ok(resume) }
+    }
+
+    /// The ring's last `unread` bytes are next on the kernel road: they are left where they are.
+    pub(crate) fn give_ring_up(&self, unread: u64) {
+        self.state.head.set_release(self.state.head.get() + unread);
+        self.complete();
     }
 
     fn begin_ring(&self, at: u64) {

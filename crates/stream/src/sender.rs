@@ -1,7 +1,7 @@
 use crate::layout::{
-    ACK, ARMED, BUSY, CREDIT, CREDIT_ALONG, EPOCH, FIN, HELD, HELD_AT, HOLD_SEEN, INLINE, INLINE_MAX, LEAVE_AT, READY,
-    RECEIVED, REFUSED, RELEASED, RESET_MEANT, RESUME_AT, RETAKEN, RETRACT, RETURNED, RING, RUNG, SWITCH_AT, TAIL,
-    WINDOW, returns, returns_len,
+    ACK, AGAIN, ARMED, BUSY, CREDIT, CREDIT_ALONG, EPOCH, FIN, HELD, HELD_AT, HOLD_SEEN, INLINE, INLINE_MAX, LEAVE_AT,
+    READY, RECEIVED, REFUSED, RELEASED, RESET_MEANT, RESUME_AT, RETAKEN, RETRACT, RETURNED, RING, RUNG, SWITCH_AT,
+    TAIL, WINDOW, returns, returns_len,
 };
 use crate::{Lie, RecvState, Road, SendState};
 use vmmc_contract::{Export, Import};
@@ -183,21 +183,22 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         (asked || self.state.rung.get() == 0) && self.state.road() == Road::Vmmc
     }
 
-    /// Accounts for one doorbell. Call it on the VMMC road, before the byte is sent on the kernel road.
-    pub fn ringing(&self) {
+    /// Accounts for `count` doorbells, usually one. Call it on the VMMC road, before the bytes are sent on the kernel road.
+    pub fn ringing(&self, count: u64) {
         self.state.rung_for.set(self.inbox.load(ARMED));
-        let rung = self.state.rung.get() + 1;
+        let rung = self.state.rung.get() + count;
         self.state.rung.set(rung);
-        self.state.kernel.add(1);
+        self.state.kernel.add(count);
         self.tell(RUNG, rung);
     }
 
-    /// Takes the account of [`Sender::ringing`] back: the kernel did not take the byte. The doorbell is still owed.
-    pub fn not_rung(&self) {
+    /// Takes the account of [`Sender::ringing`] back for `count` bytes, one or more: the kernel did not take them. The doorbell is
+    /// still owed.
+    pub fn not_rung(&self, count: u64) {
         self.state.rung_for.set(0);
-        let rung = self.state.rung.get().saturating_sub(1);
+        let rung = self.state.rung.get().saturating_sub(count);
         self.state.rung.set(rung);
-        self.state.kernel.set(self.state.kernel.get().saturating_sub(1));
+        self.state.kernel.set(self.state.kernel.get().saturating_sub(count));
         self.tell(RUNG, rung);
     }
 
@@ -247,7 +248,14 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// Moves the stream back to the kernel road from the next byte on; no effect if it is there. A doorbell that is owed
     /// should be sent before: afterwards only data wakes the receiver.
     pub fn leave(&self) {
+        self.leave_again(0);
+    }
+
+    /// As [`Sender::leave`]. The ring's last `again` bytes have just been sent as doorbells, in their order: a receiver that must
+    /// give the ring up, and whose sender is gone by then, finds them on the kernel road.
+    pub fn leave_again(&self, again: u64) {
         if self.state.road() == Road::Vmmc {
+            self.tell(AGAIN, again);
             self.tell(RESUME_AT, self.state.switch_at.get() + self.state.rung.get());
             self.tell(LEAVE_AT, self.state.tail.get());
             self.advance();
@@ -355,6 +363,30 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     #[inline(always)]
     pub fn is_end_hinted(&self) -> bool {
         self.inbox.load(FIN) != 0
+    }
+
+    /// How many of the bytes that were put the receiver has not said it consumed.
+    ///
+    /// # Errors
+    /// As [`Sender::room`].
+    pub fn unread(&self) -> Result<u64, Lie> {
+        Ok(self.state.tail.get() - self.credit()?)
+    }
+
+    /// Copies of the last `left` bytes that were put the first ones back into `buf`: how many. They are unread, as far as is known.
+    #[must_use]
+    pub fn read_back(&self, left: u64, buf: &mut [u8]) -> usize {
+        let window = self.state.window.get();
+        let at = self.state.tail.get().wrapping_sub(left) & window.wrapping_sub(1);
+        let n = left.min(window - at).min(buf.len() as u64) as usize;
+        let Some(buf) = buf.get_mut(..n) else { return 0 };
+        if self.peer.read_back(RING + at as usize, buf) { n } else { 0 }
+    }
+
+    /// Whether nothing but doorbells was sent on the kernel road since the last switch.
+    #[must_use]
+    pub fn has_only_rung(&self) -> bool {
+        self.state.epoch.get() != 0 && self.state.kernel.get() == self.state.switch_at.get() + self.state.rung.get()
     }
 
     /// Whether the receiver has consumed all that was put (as far as it has said).

@@ -35,7 +35,7 @@ impl Stream {
         assert!(stream.sender().may_switch() && stream.sender().switch());
         assert_eq!(stream.sender().put(data), Ok(data.len()));
         assert!(stream.sender().must_ring());
-        stream.sender().ringing();
+        stream.sender().ringing(1);
         stream
     }
     fn windows(&self, mine: &SimBuffer, theirs: &SimBuffer) -> (SimExport, SimImport) {
@@ -288,4 +288,37 @@ fn what_is_consumed_while_a_doorbell_is_under_way_is_told_at_once() {
     assert_eq!(stream.receiver().take(&mut [0; 8]), Ok(2));
     stream.receiver().disarm();
     assert!(stream.sender().is_drained(), "who closes disarms before");
+}
+
+#[test]
+fn a_ring_that_was_sent_again_is_given_up_for_the_kernel_s_queue() {
+    let stream = Stream::switched(b"0123456789");
+    assert_eq!(stream.receiver().take(&mut [0; 4]), Ok(4));
+    assert_eq!(stream.receiver().follow_again(), Ok(None), "the sender has not left");
+    let mut back = [0; 16];
+    let unread = stream.sender().unread().unwrap();
+    assert_eq!(stream.sender().read_back(unread, &mut back), unread as usize);
+    assert!(b"0123456789".ends_with(&back[..unread as usize]));
+    stream.sender().ringing(unread);
+    stream.sender().leave_again(unread);
+    let before = 1 + unread as usize - 6;
+    assert_eq!(stream.receiver().follow_again(), Ok(Some(before)));
+    assert_eq!(stream.receiver().from_kernel(&vec![0; before]), Ok(0));
+    assert_eq!(stream.receiver().follow_again(), Ok(Some(0)));
+    assert_eq!(stream.receiver().look(), Ok(Next::Kernel { limit: layout::STASH_MAX }));
+    assert_eq!(stream.receiver().from_kernel(b"456789"), Ok(6));
+    assert!(stream.sender().is_drained() && stream.sender().has_only_rung() && stream.sender().may_switch());
+}
+
+#[test]
+fn a_ring_that_was_not_sent_again_whole_or_is_past_that_is_kept() {
+    for (again, received) in [(0, 0), (2, 0), (3, 2)] {
+        let stream = Stream::switched(b"abc");
+        stream.sender().ringing(3);
+        stream.sender().leave_again(again);
+        assert_eq!(stream.receiver().from_kernel(&vec![0; received]), Ok(0));
+        let followed = stream.receiver().follow_again();
+        assert_eq!(followed, Ok(None), "{again} sent again, {received} received");
+        assert_eq!(stream.receiver().look(), Ok(Next::Data(3)));
+    }
 }

@@ -86,6 +86,9 @@ impl Import for Slot {
         self.word(at).store(value, Ordering::Release);
         Ok(())
     }
+    fn read_back(&self, at: usize, dst: &mut [u8]) -> bool {
+        self.read(at, dst)
+    }
     fn notify(&self) -> Result<(), WriteError> {
         Ok(())
     }
@@ -157,7 +160,7 @@ impl Stream {
         Receiver::new(&self.recv, self.at_receiver.clone(), self.at_sender.clone())
     }
     fn ring(&self) {
-        self.sender().ringing();
+        self.sender().ringing(1);
         self.kernel.send(BELL);
     }
     fn put(&self, data: &[u8]) {

@@ -81,11 +81,28 @@ fn byte(n: usize) -> u8 {
 
 fn ring_if_owed(end: &End, sender: &Sender<'_, ShmExport, ShmImport>) {
     if sender.must_ring() {
-        sender.ringing();
+        sender.ringing(1);
         if end.out.send(&[0]) == 0 {
-            sender.not_rung();
+            sender.not_rung(1);
         }
     }
+}
+
+/// What may be unread in the ring, sent on the kernel road as doorbells; 0: it was not all taken.
+fn send_again(end: &End, sender: &Sender<'_, ShmExport, ShmImport>) -> u64 {
+    let unread = sender.unread().unwrap();
+    let (mut left, mut piece) = (unread, [0; 100]);
+    while left > 0 {
+        let n = sender.read_back(left, &mut piece);
+        sender.ringing(n as u64);
+        let sent = end.out.send(&piece[..n]);
+        if sent < n {
+            sender.not_rung((n - sent) as u64);
+            return 0;
+        }
+        left -= sent as u64;
+    }
+    unread
 }
 
 /// Answers a retract and puts what comes back on the kernel road, as a sender's service does.
@@ -130,7 +147,8 @@ fn send_all(end: &End, peer: &End, seed: u64) -> u32 {
             ring_if_owed(end, &sender);
             let tired = if n == 0 { random.below(20) == 0 } else { random.below(200) == 0 };
             if tired && !sender.must_ring() {
-                sender.leave();
+                let again = if random.below(2) == 0 { send_again(end, &sender) } else { 0 };
+                sender.leave_again(again);
             }
         } else {
             let n = end.out.send(&data);
@@ -183,6 +201,9 @@ fn receive_all(end: &End, peer: &End, seed: u64) -> u32 {
 
 /// Whether there was something to be given back.
 fn move_back(receiver: &Receiver<'_, ShmExport, ShmImport>, peer: &End) -> bool {
+    while let Some(before @ 1..) = receiver.follow_again().unwrap() {
+        assert_eq!(receiver.from_kernel(&peer.out.receive(before)), Ok(0));
+    }
     if !receiver.retract().unwrap() {
         return false;
     }

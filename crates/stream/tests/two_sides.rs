@@ -50,6 +50,8 @@ fn random_runs_meet_every_turn_of_the_protocol() {
         all.retracted_overflows += seen.retracted_overflows;
         all.busy += seen.busy;
         all.replaced += seen.replaced;
+        all.sent_again += seen.sent_again;
+        all.followed += seen.followed;
         all.bells += seen.bells;
         all.refused_bells += seen.refused_bells;
         all.ring_full += seen.ring_full;
@@ -64,6 +66,8 @@ fn random_runs_meet_every_turn_of_the_protocol() {
         all.retracted_overflows,
         all.busy,
         all.replaced,
+        all.sent_again,
+        all.followed,
         all.bells,
         all.refused_bells,
         all.ring_full,

@@ -58,7 +58,9 @@ impl Victim {
                 Next::Empty { doorbells } => receiver.from_kernel(&rest[..doorbells.min(1)]).map(drop),
             }),
             8 => receiver.retract().map(drop),
+            9 if arg.is_multiple_of(4) => receiver.follow_again().map(drop),
             9 => receiver.give_back().map(drop),
+            10 if arg.is_multiple_of(8) => sender.unread().map(|unread| _ = sender.read_back(unread, rest)),
             10 => sender.put(buf).map(drop),
             11 => sender.put(&rest[..rest.len().min(8)]).map(drop),
             16 => sender.is_released().map(drop),
@@ -85,13 +87,13 @@ impl Victim {
             5 => receiver.arm(),
             6 => receiver.disarm(),
             7 => receiver.set_ready(!arg.is_multiple_of(4)),
-            12 if sender.must_ring() => sender.ringing(),
+            12 if sender.must_ring() => sender.ringing(1),
             13 if sender.may_switch() => drop(sender.switch()),
-            14 => sender.leave(),
+            14 => sender.leave_again(u64::from(arg) % 8),
             15 if sender.is_retracted() || arg.is_multiple_of(8) => sender.answer_retract(!arg.is_multiple_of(16)),
             18 => {
-                sender.ringing();
-                sender.not_rung();
+                sender.ringing(1);
+                sender.not_rung(1);
             }
             _ => {
                 let _ = (receiver.has_news(), receiver.end_hinted(), sender.room(), sender.lag(), sender.is_drained());

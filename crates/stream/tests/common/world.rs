@@ -58,6 +58,8 @@ pub(crate) struct Seen {
     pub(crate) retracted_overflows: u32,
     pub(crate) busy: u32,
     pub(crate) replaced: u32,
+    pub(crate) sent_again: u32,
+    pub(crate) followed: u32,
     pub(crate) bells: u32,
     pub(crate) refused_bells: u32,
     pub(crate) ring_full: u32,
@@ -127,7 +129,7 @@ impl World {
             3 => self.send(i, size % 40 + 1, arg & 0x8000 != 0),
             4 => self.switch(i, size % 64 + 1),
             5 => drop(self.leave(i)),
-            6 if arg.is_multiple_of(4) => self.retract(i),
+            6 if arg.is_multiple_of(4) => self.retract(i, arg & 0x700 == 0x100),
             6 if self.ends[i].retracting || self.ends[i].replaced => {}
             6 => self.receiver(i).set_ready(true),
             7..=10 => self.receive(i, size % (2 * self.capacity) + 1, arg & 0x4000 != 0),
@@ -211,9 +213,9 @@ impl World {
         if !self.sender(i).must_ring() {
             return;
         }
-        self.sender(i).ringing();
+        self.sender(i).ringing(1);
         if refuse || self.kernel_send(i, &[BELL]) == 0 {
-            self.sender(i).not_rung();
+            self.sender(i).not_rung(1);
             self.seen.refused_bells += 1;
         } else {
             self.seen.bells += 1;
@@ -290,9 +292,30 @@ impl World {
         if self.sender(i).must_ring() {
             return false;
         }
-        self.seen.leaves += u32::from(self.ends[i].send.road() == Road::Vmmc);
-        self.sender(i).leave();
+        if self.ends[i].send.road() == Road::Vmmc {
+            self.seen.leaves += 1;
+            let again = if self.seen.leaves.is_multiple_of(2) { self.send_again(i) } else { 0 };
+            self.sender(i).leave_again(again);
+        }
         true
+    }
+
+    /// What may be unread in the ring, sent on the kernel road as doorbells; 0: it was not all taken.
+    fn send_again(&mut self, i: usize) -> u64 {
+        let unread = self.sender(i).unread().unwrap();
+        let (mut left, mut piece) = (unread, [0; 7]);
+        while left > 0 {
+            let n = self.sender(i).read_back(left, &mut piece);
+            self.sender(i).ringing(n as u64);
+            let sent = self.kernel_send(i, &piece[..n]);
+            if sent < n {
+                self.sender(i).not_rung((n - sent) as u64);
+                return 0;
+            }
+            left -= sent as u64;
+        }
+        self.seen.sent_again += unread as u32;
+        unread
     }
 
     /// Reads at most `limit` bytes from the kernel and tells the stream: the data among them.
@@ -378,14 +401,30 @@ impl World {
         self.seen.sleeps += u32::from(self.ends[i].asleep);
     }
 
-    fn retract(&mut self, i: usize) {
+    fn retract(&mut self, i: usize, replaced: bool) {
         if self.ends[i].replaced {
             return;
+        }
+        if !self.ends[i].retracting && self.follow_again(i) {
+            self.seen.followed += 1;
+            self.ends[i].replaced = replaced;
         }
         self.receiver(i).set_ready(false);
         self.fence(i);
         self.ends[i].retracting |= self.receiver(i).retract().unwrap();
         self.fence(i);
+    }
+
+    /// Whether the ring was given up, since the kernel's queue holds what is unread.
+    fn follow_again(&mut self, i: usize) -> bool {
+        while let Some(before) = self.receiver(i).follow_again().unwrap() {
+            if before == 0 {
+                return true;
+            }
+            let bytes = self.kernel_read(i, before);
+            assert_eq!(self.receiver(i).from_kernel(&bytes), Ok(0), "end {i} has no bytes there");
+        }
+        false
     }
 
     fn give_back(&mut self, i: usize, replaced: bool) {

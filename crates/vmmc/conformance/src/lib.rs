@@ -71,6 +71,7 @@ macro_rules! window_tests {
             data_arrives_before_the_word_that_follows_it
             words_arrive_in_their_order
             a_megabyte_arrives_whole
+            what_was_written_is_had_back
             hostile_writes_harm_nobody
         }
     };

@@ -39,6 +39,20 @@ pub fn what_is_written_is_read_and_nothing_beside_it_changes<W: Windows>() {
 }
 
 #[allow(missing_docs, reason = "the name is the sentence")]
+pub fn what_was_written_is_had_back<W: Windows>() {
+    let (_export, import) = W::pair(4096);
+    for (round, len) in [0, 1, 7, 64, 65, 1000, 4096].into_iter().enumerate() {
+        let (bytes, mut back) = (pattern(round as u64, len), vec![0xee; len]);
+        assert_eq!(import.write(4096 - len, &bytes), Ok(()));
+        assert!(import.read_back(4096 - len, &mut back));
+        assert_eq!(back, bytes, "{len} bytes");
+    }
+    for (at, len) in [(4096, 1), (4095, 2), (usize::MAX, 1), (1 << 63, 8)] {
+        assert!(!import.read_back(at, &mut vec![0; len]), "{len} bytes at {at}");
+    }
+}
+
+#[allow(missing_docs, reason = "the name is the sentence")]
 pub fn a_word_and_its_bytes_are_the_same_memory<W: Windows>() {
     let (export, import) = W::pair(64);
     import.store(56, 0x0102_0304_0506_0708).unwrap();

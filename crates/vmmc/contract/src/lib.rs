@@ -6,7 +6,8 @@
 //!
 //! A receiver *exports* a receive buffer; a sender that was granted it *imports* it and moves data by *deliberate
 //! update*: one-sided, ordered writes into the imported buffer. Two disciplines follow and every provider may rely on
-//! them: **writes are remote, polling is local; nobody reads remote memory.**
+//! them: **writes are remote, polling is local; nobody reads remote memory**, but to have back what he himself wrote there,
+//! seldom and never in a hurry.
 //!
 //! ```
 //! use vmmc_contract::{Export, Import, WriteError};
@@ -66,7 +67,7 @@ pub trait Export {
     fn keep(&self, at: usize, src: &[u8]) -> bool;
 }
 
-/// A window of a remote receive buffer that this process was granted: it can be written and never read.
+/// A window of a remote receive buffer that this process was granted: it is written, and never polled.
 ///
 /// Updates made by one thread through one import arrive in order. Every method is async-signal-safe on providers of one
 /// host, allocates nothing and never blocks; any thread may call it.
@@ -98,6 +99,12 @@ pub trait Import {
     fn foresee(&self, at: usize) {
         let _ = at;
     }
+
+    /// Copies `dst.len()` bytes that this import has written at `at` back into `dst`; `false`, and nothing copied, if they do not
+    /// lie inside or the grant does not include writing. The exporter may have written there since. Between hosts it waits for a
+    /// round trip.
+    #[must_use]
+    fn read_back(&self, at: usize, dst: &mut [u8]) -> bool;
 
     /// Asks the exporter's notification handler to run; all earlier updates are visible to it. Notifications may merge.
     ///

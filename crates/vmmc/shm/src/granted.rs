@@ -8,7 +8,7 @@ use vmmc_sync::Ordering;
 /// A buffer that another process exports and has granted to this one: bounds, permission and revocation are checked
 /// before every update.
 ///
-/// One word of the exporter's is looked at for that. It is the one thing that an importer reads: on shared memory the
+/// One word of the exporter's is looked at for that. It is the one thing of others that an importer reads: on shared memory the
 /// grant table, which on a network stands in the adapter, stands in the mapping.
 #[derive(Debug)]
 pub struct GrantedImport {
@@ -64,6 +64,10 @@ impl Import for GrantedImport {
     fn store(&self, at: usize, value: u64) -> Result<(), WriteError> {
         self.check(Permission::Write)?;
         self.window.store(at, value)
+    }
+
+    fn read_back(&self, at: usize, dst: &mut [u8]) -> bool {
+        self.check(Permission::Write).is_ok() && self.window.read_back(at, dst)
     }
 
     fn notify(&self) -> Result<(), WriteError> {

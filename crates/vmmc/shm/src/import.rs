@@ -4,7 +4,7 @@ use vmmc_contract::{Import, WriteError};
 use vmmc_os::bell;
 use vmmc_sync::Ordering;
 
-/// A window of memory that another process exports: this process writes it and never reads it.
+/// A window of memory that another process exports: this process writes it, and reads nothing but what it wrote.
 ///
 /// Two machine words and a bell, which own nothing and can be copied, kept in a table and made anew for every call. It
 /// checks bounds and nothing else: who may write what is `GrantedImport`'s business.
@@ -76,6 +76,14 @@ impl Import for ShmImport {
         if let Some(place) = self.window.bytes(at, 1) {
             claim(place);
         }
+    }
+
+    fn read_back(&self, at: usize, dst: &mut [u8]) -> bool {
+        let Some(from) = self.window.bytes(at, dst.len()) else { return false };
+        // SAFETY: the window holds the range and `from_raw`'s caller keeps it mapped; no reference points into it, so
+        // `dst` lies elsewhere.
+        unsafe { copy(from, dst.as_mut_ptr(), dst.len()) };
+        true
     }
 
     fn notify(&self) -> Result<(), WriteError> {

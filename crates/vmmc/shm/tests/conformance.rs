@@ -35,6 +35,9 @@ impl Import for Numbered {
     fn store(&self, at: usize, value: u64) -> Result<(), WriteError> {
         self.0.store(at, value)
     }
+    fn read_back(&self, at: usize, dst: &mut [u8]) -> bool {
+        self.0.read_back(at, dst)
+    }
     fn notify(&self) -> Result<(), WriteError> {
         self.0.notify()
     }

@@ -187,6 +187,23 @@ impl Shared {
         Ok(())
     }
 
+    /// What stands at `at`, with what is on its way there.
+    pub(crate) fn read_back(&self, at: usize, dst: &mut [u8]) {
+        let bytes = |update: &Update| match update {
+            Update::Bytes(at, bytes) => Some((*at, bytes.clone())),
+            Update::Word(..) | Update::Notify => None,
+        };
+        let under_way: Vec<_> = self.state().queue.iter().filter_map(bytes).collect();
+        self.words.read(at, dst);
+        for (to, bytes) in under_way {
+            for (to, byte) in (to..).zip(bytes) {
+                if let Some(place) = to.checked_sub(at).and_then(|within| dst.get_mut(within)) {
+                    *place = byte;
+                }
+            }
+        }
+    }
+
     fn apply(&self, update: Update) {
         match update {
             Update::Bytes(at, bytes) => self.land(at, &bytes),

@@ -42,6 +42,14 @@ impl Import for SimImport {
         self.shared.send(self.number, Update::Word(place, value))
     }
 
+    fn read_back(&self, at: usize, dst: &mut [u8]) -> bool {
+        let place = self.place(at, dst.len());
+        place.is_ok_and(|place| {
+            self.shared.read_back(place, dst);
+            true
+        })
+    }
+
     fn notify(&self) -> Result<(), WriteError> {
         self.shared.send(self.number, Update::Notify)
     }
