@@ -20,7 +20,7 @@ impl Generator {
         let verbs =
             ["send", "send", "send", "sendto", "write", "writev", "pwritev2", "sendmsg", "sendmmsg", "sendfile"];
         let mut verb = self.random.pick(&verbs);
-        if self.random.percent(3) && self.model.hand_on(end) {
+        if self.random.percent(3) && self.model.may_hand_on(end) {
             verb = "splice_out";
         }
         if verb == "sendmmsg" && self.model.ends[end].finished {
@@ -81,7 +81,7 @@ impl Generator {
         if flags.is_empty() {
             verbs.extend(["read", "read", "readv", "preadv2"]);
         }
-        if self.random.percent(2) && flags.iter().all(|flag| *flag == "DONTWAIT") && self.model.hand_on(end) {
+        if self.random.percent(2) && flags.iter().all(|flag| *flag == "DONTWAIT") && self.model.may_hand_on(end) {
             verbs = vec!["splice_in"];
         }
         let verb = self.random.pick(&verbs);

@@ -62,7 +62,7 @@ impl Generator {
 
     /// A descriptor goes to another process, or to the same; sometimes the original is closed meanwhile.
     fn pass(&mut self, actor: char, slot: usize, end: End) {
-        if !self.model.has_room(1) || !self.model.hand_on(end) {
+        if !self.model.has_room(1) || !self.model.may_hand_on(end) {
             return;
         }
         let actors: Vec<char> = self.model.actors.keys().copied().collect();
@@ -113,7 +113,7 @@ impl Generator {
 
     fn exec(&mut self, actor: char) {
         let ends: Vec<End> = self.model.connections(actor).into_iter().map(|(_, end)| end).collect();
-        if !ends.into_iter().all(|end| self.model.hand_on(end)) {
+        if !ends.into_iter().all(|end| self.model.may_hand_on(end)) {
             return;
         }
         self.step(actor, "exec");

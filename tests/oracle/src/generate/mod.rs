@@ -95,7 +95,6 @@ impl Generator {
         }
         self.model.ends.extend([EndState::default(), EndState::default()]);
         self.model.wild.push(false);
-        self.model.handed.push(false);
         self.model.killed.push(false);
         self.model.add(accepting, server, Kind::Connection(end));
         self.model.add(connecting, client, Kind::Connection(end + 1));

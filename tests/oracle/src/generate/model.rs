@@ -44,9 +44,6 @@ pub(super) struct Model {
     pub(super) ends: Vec<EndState>,
     /// Connections that have been reset, or have had urgent data: nothing may block there.
     pub(super) wild: Vec<bool>,
-    /// Connections of which an end has been handed on (exec, `SCM_RIGHTS`, splice). While bytes lie unread, the other end cannot be
-    /// then, nor where an end has shut down: that resets the connection (ARCHITECTURE.md, "Moving back without the sender").
-    pub(super) handed: Vec<bool>,
     /// Connections an end of which was killed: a doorbell may lie there that nobody has read, and then the kernel says "reset" where
     /// it would have said "end". A receive and a poll are told the end all the same; nothing else is generated.
     pub(super) killed: Vec<bool>,
@@ -105,13 +102,10 @@ impl Model {
             .next()
     }
 
-    /// This end may be handed on now; from then on it has been.
-    pub(super) fn hand_on(&mut self, end: End) -> bool {
-        let (here, there) = (&self.ends[end], &self.ends[end ^ 1]);
-        let read_out = here.unread == 0 && there.unread == 0;
-        let may = read_out || !(self.handed[end / 2] || here.shut || there.shut);
-        self.handed[end / 2] |= may;
-        may
+    /// Whether this end may be handed on (exec, `SCM_RIGHTS`, splice). What a killed process has left unread cannot be
+    /// (ARCHITECTURE.md, "Moving back without the sender").
+    pub(super) fn may_hand_on(&self, end: End) -> bool {
+        self.ends[end].unread == 0 || !self.killed[end / 2]
     }
 
     pub(super) fn is_wild(&self, end: End) -> bool {
@@ -150,8 +144,6 @@ impl Model {
             if let Kind::Connection(end) = kind {
                 self.killed[end / 2] |= killed;
                 self.release(end);
-                // A child that never asked for anything itself does not answer a peer that moves back.
-                self.handed[end / 2] = true;
             }
         }
     }
