@@ -9,8 +9,8 @@ use vmmc_sync::{Ordering, fence};
 
 /// A large put is published in pieces of this many bytes, so that the receiver copies while the sender still does.
 const PIECE: usize = 16 * 1024;
-/// A put of at least this part of the ring is a large one (4 KiB of 2 MiB).
-const LARGE_PART: u64 = 512;
+/// A put of at least this part of the ring is a large one (8 KiB of 2 MiB).
+const LARGE_PART: u64 = 256;
 /// Large puts of a stream that has filled its window so many times are bulk data, which may have a wider one: while the receiver
 /// keeps up nothing ever fails to fit, and yet each line has to be fetched out of the other processor's own cache.
 const BULK_WINDOWS: u64 = 64;
