@@ -26,10 +26,14 @@ impl Roads {
         self.kernel_bytes += kernel.iter().sum::<u64>();
     }
 
+    /// Data bytes on either road.
+    pub(crate) fn bytes(self) -> u64 {
+        self.memory_bytes + self.kernel_bytes
+    }
+
     /// The share of data bytes that went through memory; `None` without data.
     pub(crate) fn through_memory(self) -> Option<f64> {
-        let all = self.memory_bytes + self.kernel_bytes;
-        (all > 0).then(|| self.memory_bytes as f64 / all as f64)
+        (self.bytes() > 0).then(|| self.memory_bytes as f64 / self.bytes() as f64)
     }
 }
 

@@ -120,7 +120,8 @@ impl Drop for Server {
 /// How often a running client's roads are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What a client wrote, and the share of its data that went through memory when it was last seen.
+/// What a client wrote, and the share of its data that went through memory when most of it was seen: what it has closed by the
+/// end is not seen any more.
 pub(super) struct Output {
     pub(super) text: String,
     pub(super) through_memory: Option<f64>,
@@ -132,9 +133,9 @@ pub(super) fn output(mut command: Command, directory: &Directory, limit: Duratio
     let file = fs::File::create(&path)?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     let mut child = command.spawn().with_context(|| format!("cannot start {}", shown(&command)))?;
-    let (mut through_memory, deadline) = (None, Instant::now() + limit);
+    let (mut most, deadline) = (Roads::default(), Instant::now() + limit);
     let status = loop {
-        through_memory = roads(child.id()).and_then(Roads::through_memory).or(through_memory);
+        most = roads(child.id()).filter(|seen| seen.bytes() > most.bytes()).unwrap_or(most);
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -147,5 +148,5 @@ pub(super) fn output(mut command: Command, directory: &Directory, limit: Duratio
     };
     let text = fs::read_to_string(&path)?;
     ensure!(status.success(), "the client ended, {status}: {}", text.lines().last().unwrap_or_default());
-    Ok(Output { text, through_memory })
+    Ok(Output { text, through_memory: most.through_memory() })
 }
