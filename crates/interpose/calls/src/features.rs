@@ -199,10 +199,10 @@ pub const FEATURES: &[Feature] = &[
         Travel,
         MovesBack,
         &["exec, posix_spawn, system with the connection inherited"],
-        "into any program: enabled, plain, static",
-        &["exec", "inherited"],
+        "into any program: enabled, plain, static; also when the sender has ended",
+        &["exec", "exec_after_end", "inherited"],
     ),
-    feature(Travel, MovesBack, &["SCM_RIGHTS"], "to any process", &["pass_descriptor", "inherited"]),
+    feature(Travel, MovesBack, &["SCM_RIGHTS"], "to any process", &["pass_descriptor", "exec_after_end", "inherited"]),
     feature(
         Travel,
         Both,
