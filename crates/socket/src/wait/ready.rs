@@ -80,13 +80,14 @@ fn kernel_readable(fd: i32) -> bool {
 /// A peer that ended with a doorbell of ours unread makes the kernel report an error where it would have reported the end
 /// of the stream without us.
 pub(super) fn without_false_reset(connection: &Connection, bits: u32) -> u32 {
-    const ERROR: u32 = (abi::POLLERR | abi::POLLHUP) as u32;
-    // The error itself may have been taken away already; the hang-up stays.
-    if bits & ERROR == 0 || !end::is_false_reset(connection) {
+    // The error itself may have been taken away already; the hang-up stays. Where this end is shut down as well, that is the end of
+    // both directions, and no reset.
+    let error = if connection.has(flag::SEND_SHUT) { abi::POLLERR } else { abi::POLLERR | abi::POLLHUP } as u32;
+    if bits & error == 0 || !end::is_false_reset(connection) {
         return bits;
     }
     connection.set(flag::PEER_FINISHED | flag::FALSE_RESET, true);
-    bits & !ERROR | (abi::POLLIN | abi::POLLRDNORM | abi::POLLRDHUP) as u32
+    bits & !error | (abi::POLLIN | abi::POLLRDNORM | abi::POLLRDHUP) as u32
 }
 
 /// Before a sleep: asks for a doorbell, with the announced ones taken away so that the kernel does not report at once.
