@@ -368,9 +368,10 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     /// How many of the bytes that were put the receiver has not said it consumed.
     ///
     /// # Errors
-    /// As [`Sender::room`].
+    /// As [`Sender::room`], and if the receiver takes back what it has said: more than a window is never unread.
     pub fn unread(&self) -> Result<u64, Lie> {
-        Ok(self.state.tail.get() - self.credit()?)
+        let unread = self.state.tail.get() - self.credit()?;
+        if unread > self.state.window.get() { Err(Lie::Index) } else { Ok(unread) }
     }
 
     /// Copies of the last `left` bytes that were put the first ones back into `buf`: how many. They are unread, as far as is known.

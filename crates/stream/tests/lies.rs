@@ -322,3 +322,15 @@ fn a_ring_that_was_not_sent_again_whole_or_is_past_that_is_kept() {
         assert_eq!(stream.receiver().look(), Ok(Next::Data(3)));
     }
 }
+
+/// Whoever ends a stream sends what is unread again, and waits for as long as that takes.
+#[test]
+fn no_more_than_a_window_is_ever_unread() {
+    let stream = Stream::switched(&[7; CAPACITY]);
+    assert_eq!(stream.receiver().take(&mut [0; CAPACITY]), Ok(CAPACITY));
+    assert_eq!(stream.sender().put(b"abc"), Ok(3));
+    assert_eq!(stream.sender().unread(), Ok(3));
+    stream.write_at_sender(layout::CREDIT, 0);
+    stream.write_at_sender(layout::CREDIT_ALONG, 0);
+    assert_eq!(stream.sender().unread(), Err(Lie::Index));
+}
