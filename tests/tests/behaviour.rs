@@ -82,6 +82,7 @@ programs! {
     signal_masks
     sigpipe
     sleepers
+    small_stack
     socket_options
     socket_timeouts
     splice

@@ -13,7 +13,8 @@ const OVERFLOW_MOST: u64 = 256 * 1024;
 /// The kernel takes about so many bytes in a microsecond. A receiver that is at work is faster, so it is first waited for as long
 /// as sending again would take.
 const BYTES_A_MICROSECOND: u64 = 4096;
-const PIECE: usize = 16 * 1024;
+/// Small, for a program's thread may have little stack; the kernel is told that more follows, and makes large segments of them.
+const PIECE: usize = 4096;
 /// Longest wait for what is to be dropped, in rounds of [`ROUND_MICROS`]: the kernel has not moved it over yet.
 const ROUNDS: u32 = 200;
 const ROUND_MICROS: u32 = 100;
@@ -42,13 +43,16 @@ pub(crate) fn send(connection: &Connection, fd: i32, sender: &ConnectionSender<'
 }
 
 /// All of the ring's last `unread` bytes, or 0: the kernel has no room for them, and some doorbells too many were sent.
+#[cold]
+#[inline(never)]
 fn send_all(fd: i32, sender: &ConnectionSender<'_>, unread: u64) -> u64 {
     let (mut piece, mut left) = ([0u8; PIECE], unread);
     while left > 0 {
         let n = sender.read_back(left, &mut piece);
         sender.ringing(n as u64);
         let bytes = piece.get(..n).unwrap_or_default();
-        let sent = kernel::send(fd, bytes, abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL).unwrap_or(0);
+        let more = if n as u64 == left { 0 } else { abi::MSG_MORE };
+        let sent = kernel::send(fd, bytes, abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL | more).unwrap_or(0);
         if sent < n {
             sender.not_rung((n - sent) as u64);
         }

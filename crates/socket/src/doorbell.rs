@@ -9,6 +9,8 @@ use vmmc_sync::Ordering;
 
 /// So many doorbells at most are usually taken at once.
 const FEW: usize = 64;
+/// And otherwise so many.
+const MANY: usize = 4096;
 
 /// Rings. The send gate is held. An error that the kernel reports here is kept for the application's next call.
 #[inline(never)]
@@ -96,13 +98,24 @@ pub(crate) fn drain(
     doorbells: usize,
 ) -> Result<bool, Lie> {
     if doorbells > FEW {
-        // Most of them are bytes that were sent again.
-        return drain_by(connection, fd, receiver, doorbells, &mut [0; 16 * 1024]);
+        return drain_many(connection, fd, receiver, doorbells);
     }
     let before = connection.recv.kernel_bytes();
     let ended = drain_by(connection, fd, receiver, doorbells, &mut [0; FEW]);
     count(&connection.record.incoming.doorbells, connection.recv.kernel_bytes().wrapping_sub(before));
     ended
+}
+
+/// Most of them are bytes that were sent again. A program's thread may have little stack, and what is rare takes none from the rest.
+#[cold]
+#[inline(never)]
+fn drain_many(
+    connection: &Connection,
+    fd: i32,
+    receiver: &ConnectionReceiver<'_>,
+    doorbells: usize,
+) -> Result<bool, Lie> {
+    drain_by(connection, fd, receiver, doorbells, &mut [0; MANY])
 }
 
 fn drain_by(

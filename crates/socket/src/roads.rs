@@ -23,7 +23,7 @@ const ROUNDS_TO_ASK_KERNEL: u32 = 64;
 /// Longest wait for the first byte that comes back by the kernel road.
 const RETURN_ROUNDS: u32 = 2_000;
 /// Given-back bytes are sent in pieces of so many.
-const RETURN_PIECE: usize = 16 * 1024;
+const RETURN_PIECE: usize = 4096;
 /// So long a sender holds for a peer that sends no more and may be dead: longer than a receiver tries.
 const HALF_CLOSED_HOLD_MICROS: u32 = 6_000_000;
 

@@ -35,6 +35,8 @@ pub const MSG_WAITALL: i32 = ws::MSG_WAITALL;
 pub const MSG_DONTWAIT: i32 = 1 << 24;
 /// Ours: WinSock raises no signals.
 pub const MSG_NOSIGNAL: i32 = 1 << 25;
+/// WinSock cannot be told that more follows.
+pub const MSG_MORE: i32 = 0;
 /// Ours: no program can ask for it.
 pub const MSG_TRUNC: i32 = 1 << 26;
 
