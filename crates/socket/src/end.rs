@@ -114,21 +114,24 @@ fn drain(connection: &'static Connection, fd: i32) -> bool {
 /// The family's last descriptor of this socket is about to be closed, or the process ends: the kernel must say what it
 /// would have said without us.
 pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
+    send_again(connection, fd);
     let unread = drain(connection, fd) || connection.is_paired() && !roads::settle_before_end(connection, fd);
     if unread {
         // What the kernel does when bytes lie unread: the peer gets a reset. So it does if what it gave back cannot be sent.
         kernel::close_with_reset(fd);
     }
     if connection.is_paired() {
-        send_again(connection, fd);
         connection.sender().hint_end(unread || kernel::closes_with_reset(fd));
         arm(connection);
     }
 }
 
 /// What the peer has not read, and will have no sender for, stands before the kernel's end of the stream; a reset takes nothing
-/// away that has come.
+/// away that has come. It takes a while, so the other direction is looked at afterwards: a reset is for what came until the close.
 fn send_again(connection: &'static Connection, fd: i32) {
+    if !connection.is_paired() {
+        return;
+    }
     let sender = connection.sender();
     if !sender.is_drained()
         && let Some(_alone) = connection.send_gate.alone(crate::process::id())
@@ -154,9 +157,9 @@ fn leave_to_others_alone(connection: &'static Connection, fd: i32) {
 
 /// As [`prepare_close`], for an exec, which closes this descriptor only if it succeeds.
 pub(crate) fn prepare_exec(connection: &'static Connection, fd: i32) {
+    send_again(connection, fd);
     drain(connection, fd);
     if connection.is_paired() {
-        send_again(connection, fd);
         arm(connection);
     }
 }
@@ -217,7 +220,8 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     let recv = connection.recv_gate.alone(crate::process::id());
     if !last && !gone && !exiting {
         family::keep_for_sleepers(connection, fd);
-        if send.is_some() && table::is_only_one(fd, connection) {
+        let on_ring = connection.send.road() == Road::Vmmc;
+        if send.is_some() && on_ring && table::is_only_one(fd, connection) {
             leave_to_others_alone(connection, fd);
         }
     }

@@ -303,6 +303,7 @@ impl Call<'_, '_> {
         }
         // What was sent again may be needed yet, and then all is there.
         if again::follow(self.connection, self.fd, receiver)? {
+            roads::note_incoming(self.connection, self.fd);
             self.done = 0;
             return Ok(Step::Again);
         }
