@@ -99,11 +99,11 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
         word >> 56 != 0 && word & TAIL_MASK != self.state.head.get()
     }
 
-    /// A value that changes whenever something has come: for edge-triggered reports. No gate needed.
+    /// A value that changes whenever something has come into the ring: for edge-triggered reports. No gate needed.
     #[must_use]
     #[inline]
     pub fn mark(&self) -> u64 {
-        (self.inbox.load(TAIL) & TAIL_MASK) ^ (self.inbox.load(EPOCH) << 56)
+        self.inbox.load(TAIL) & TAIL_MASK
     }
 
     /// Bytes taken from the ring so far. No gate needed.

@@ -3,7 +3,7 @@ use super::hot::{self, HOT};
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use super::{Deadline, KERNEL_LOOK_MICROS, asleep, ready, registration};
 use crate::connection::Connection;
-use crate::{Ending, settings, spin, table};
+use crate::{Ending, doorbell, settings, spin, table};
 use std::time::Duration;
 use vmmc_os::{EpollEvent, Errno, abi, clock, kernel};
 use vmmc_stream::Road;
@@ -227,6 +227,12 @@ impl Wait {
                 }
                 hot::make_hot_after_report(connection, fd);
             }
+            // If the connection moved back with the report of another of its descriptors, this one may tell of a doorbell.
+            What::Socket(connection)
+                if bits & READABLE != 0 && has_others(connection) && !ready::kernel_readable(fd) =>
+            {
+                bits &= !READABLE
+            }
             What::Set(inner) if bits & READABLE != 0 && !hot::has_news(inner) && !hot::is_ready(inner, fd) => {
                 bits &= !READABLE
             }
@@ -241,7 +247,7 @@ impl Wait {
         let member = members.by_fd.get_mut(&fd).filter(|member| member.enabled && !member.removed)?;
         if let What::Socket(connection) = member.what {
             if member.has(abi::EPOLLET) && ready::on_ring(connection) {
-                bits = new_edges(member, connection, bits);
+                bits = new_edges(member, connection, fd, bits);
             }
             if bits == 0 {
                 return None;
@@ -294,11 +300,20 @@ impl Wait {
 
 /// What of a kernel report is news to an edge-triggered member: not the doorbell of bytes that it has been told of, nor the
 /// writability that a doorbell's edge brings along. On the kernel road that is what a full buffer's sender waits for.
-fn new_edges(member: &Member, connection: &Connection, bits: u32) -> u32 {
-    let is_told = member.mark == Some(connection.receiver().mark()) && ready::has_news(connection);
+fn new_edges(member: &Member, connection: &Connection, fd: i32, bits: u32) -> u32 {
+    let receiver = connection.receiver();
+    // Behind the unread bytes of a sender that has left the ring there may be others in the kernel's queue.
+    let is_told = member.mark == Some(receiver.mark())
+        && ready::has_bytes(connection)
+        && doorbell::queued(fd) <= receiver.doorbells() as u64;
     let bits = if is_told && bits & !(READABLE | WRITABLE) == 0 { bits & !READABLE } else { bits };
     let is_plain = connection.send.road() == Road::Vmmc && !member.out_due && bits & !WRITABLE == 0;
     if is_plain { 0 } else { bits }
+}
+
+/// A connection that has been on the ring, and to which more than one descriptor refers.
+fn has_others(connection: &Connection) -> bool {
+    connection.is_paired() && connection.references.load(Ordering::Relaxed) > 1
 }
 
 /// What a member can report.

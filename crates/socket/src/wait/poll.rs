@@ -68,8 +68,7 @@ pub(super) fn wait(
         if let Some(found) = by_memory_alone(fds) {
             return Ok(found);
         }
-        kernel(fds, Some(Duration::ZERO), None)?;
-        let found = correct(fds);
+        let found = ask(kernel, fds)?;
         if found > 0 || timeout == Some(Duration::ZERO) {
             return Ok(found);
         }
@@ -107,8 +106,20 @@ fn by_memory_alone(fds: &mut [PollFd]) -> Option<usize> {
     Some(fds.iter().filter(|entry| entry.revents != 0).count())
 }
 
-/// What the kernel reported, with doorbells taken away and ring bytes put in: how many have events.
-fn correct(fds: &mut [PollFd]) -> usize {
+/// What is true now of each entry: how many have events.
+fn ask(kernel: KernelWait, fds: &mut [PollFd]) -> Result<usize, Errno> {
+    kernel(fds, Some(Duration::ZERO), None)?;
+    if correct(fds) {
+        kernel(fds, Some(Duration::ZERO), None)?;
+        correct(fds);
+    }
+    Ok(fds.iter().filter(|entry| entry.revents != 0).count())
+}
+
+/// Puts ring bytes into what the kernel reported, and takes doorbells away. `true`: a connection has moved back with that, so
+/// what the kernel said of its other descriptors, doorbells perhaps, is old.
+fn correct(fds: &mut [PollFd]) -> bool {
+    let mut has_moved = false;
     for entry in fds.iter_mut() {
         if let Some(connection) = on_ring(entry) {
             let always = abi::POLLERR | abi::POLLHUP | abi::POLLNVAL;
@@ -118,12 +129,13 @@ fn correct(fds: &mut [PollFd]) -> usize {
             let readable = ready::has_bytes(connection)
                 || (reported || ready::has_news(connection)) && ready::readable(connection, entry.fd);
             set_readable(entry, readable);
+            has_moved |= !ready::on_ring(connection);
         } else if let Some(set) = nested(entry) {
             let readable = hot::has_news(set) || entry.revents & READABLE != 0 && hot::is_ready(set, entry.fd);
             set_readable(entry, readable);
         }
     }
-    fds.iter().filter(|entry| entry.revents != 0).count()
+    has_moved
 }
 
 fn set_readable(entry: &mut PollFd, readable: bool) {

@@ -73,7 +73,7 @@ fn after_doorbells(connection: &'static Connection, fd: i32) -> Result<Option<bo
 }
 
 /// What the kernel says of `fd` now that no announced doorbell stands in its queue.
-fn kernel_readable(fd: i32) -> bool {
+pub(super) fn kernel_readable(fd: i32) -> bool {
     kernel::events_now(fd, abi::POLLIN | abi::POLLRDHUP) != 0
 }
 
