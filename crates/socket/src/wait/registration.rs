@@ -19,7 +19,7 @@ pub fn epoll_made(epfd: i32) {
         if !set.in_use.swap(true, Ordering::AcqRel) {
             let mut members = set.members.hold();
             members.clear();
-            (members.epfd, members.references) = (epfd, 1);
+            (members.epfd, members.references, members.made_by) = (epfd, 1, process::id());
             set.accelerated.store(false, Ordering::Relaxed);
             set.sleepers.store(0, Ordering::Relaxed);
             table::set_epoll(epfd, number);
@@ -71,14 +71,15 @@ pub(crate) fn forget_sleepers() {
 }
 
 /// `fd` is about to be closed: the kernel removes it from its sets, and so do we. If a duplicate keeps the socket open the
-/// kernel goes on reporting it by a number that says nothing to us: then it is to report data and no doorbells.
+/// kernel goes on reporting it by a number that says nothing to us: then it is to report data and no doorbells. A child that
+/// closes what it has inherited changes nothing: its parent's descriptor is watched as before.
 pub(crate) fn forget(fd: i32) {
     let Some(watchers) = table::watchers(fd).filter(|word| word.load(Ordering::Relaxed) != 0) else { return };
     // While the broker is shown the socket it holds a duplicate, for which the kernel would go on reporting.
     let is_shown = table::lookup(fd).is_some_and(|connection| {
         connection.phase.load(Ordering::Relaxed) == phase::ASKED && connection.references.load(Ordering::Relaxed) == 1
     });
-    let mut is_member = false;
+    let (mut is_member, mut is_made_here) = (false, false);
     hot::each_watcher(watchers.swap(0, Ordering::AcqRel), |_, set| {
         // In a handler of the thread that is at work on the set the member stays; whatever gets its number replaces it.
         if !set.members.is_own() {
@@ -88,15 +89,21 @@ pub(crate) fn forget(fd: i32) {
             if removed || is_shown {
                 let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_DEL, fd, None);
             }
-            is_member |= members.retire(fd) && !removed;
+            if members.retire(fd) && !removed {
+                is_member = true;
+                is_made_here |= members.made_by == process::id();
+            }
         }
     });
     if is_member
         && let Some(connection) = table::lookup(fd)
         && connection.references.load(Ordering::Relaxed) > 1
-        && let Some(twin) = duplicate_of(connection, fd)
     {
-        roads::move_back(twin, Reason::KERNEL_FEATURE);
+        match duplicate_of(connection, fd) {
+            Some(twin) => roads::move_back(twin, Reason::KERNEL_FEATURE),
+            None if is_made_here => roads::move_back(fd, Reason::INHERITED),
+            None => {}
+        }
     }
 }
 

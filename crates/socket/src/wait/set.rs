@@ -73,6 +73,8 @@ pub(super) struct Members {
     pub(super) epfd: i32,
     /// Descriptors that refer to the set.
     pub(super) references: u32,
+    /// The process that made the set, which others have if it has forked.
+    pub(super) made_by: u32,
     /// Where in `hot` the next one that may be idle stands.
     pub(super) hand: usize,
     /// Some members are gone.
@@ -114,6 +116,7 @@ impl Set {
             nested: Vec::new(),
             epfd: -1,
             references: 0,
+            made_by: 0,
             hand: 0,
             any_gone: false,
             look: 0,
