@@ -143,7 +143,7 @@ static void passed_client(int unused)
 static void exiting_client(int fd)
 {
 	send_pattern(fd, REST, REST, 1);
-	post(1, 1);
+	meet();
 	exit(0);
 }
 
