@@ -138,6 +138,9 @@ pthread_t start_thread(void *(*body)(void *), void *argument);
 /* Forks a child that runs `body` and exits with 0; `join_child` says how it ended. */
 pid_t start_child(void (*body)(int fd), int fd);
 void join_child(const char *what, pid_t child);
+/* Passes a descriptor to another process, with a byte beside it; receives one, with flags of recvmsg. */
+void send_descriptor(int over, int fd);
+int recv_descriptor(int over, int flags);
 /* A path beside this program's own: helpers that the runner built. */
 const char *beside(const char *name);
 

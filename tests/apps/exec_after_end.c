@@ -85,17 +85,12 @@ static void replaced_server(int fd)
 /* It is handed to a process that was there before. */
 static void take_over(int over)
 {
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	MUST(recvmsg(over, &message, 0));
-	int fd;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+	int fd = recv_descriptor(over, 0);
 	recv_pattern("heir", fd, HEAD, 100, 0);
 	static uint8_t rest[REST];
 	recv_all(fd, rest, REST - HEAD);
 	say_whether("heir's rest", matches(rest, REST - HEAD, 1, HEAD));
+	char byte;
 	say_result("end", recv(fd, &byte, 1, 0));
 }
 
@@ -109,14 +104,7 @@ static void passed_server(int unused)
 	int fd = server_connection(AF_INET);
 	meet();
 	wait_for(fd, POLLRDHUP);
-	char byte = 'd', control[CMSG_SPACE(sizeof fd)] = "";
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	*header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd) };
-	memcpy(CMSG_DATA(header), &fd, sizeof fd);
-	MUST(sendmsg(over[0], &message, 0));
+	send_descriptor(over[0], fd);
 	MUST(close(fd));
 	join_child("heir", heir);
 }

@@ -92,37 +92,13 @@ static void inetd_server(int unused)
 	}
 }
 
-static void pass(int over, int fd)
-{
-	char byte = 'd', control[CMSG_SPACE(sizeof fd)] = "";
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	*header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd) };
-	memcpy(CMSG_DATA(header), &fd, sizeof fd);
-	MUST(sendmsg(over, &message, 0));
-}
-
-static int receive(int over)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	MUST(recvmsg(over, &message, 0));
-	int fd;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-	return fd;
-}
-
 /* A worker that is handed the listener, and for the last connection the connection itself. */
 static void work(int over)
 {
 	char buffer[4096];
-	int listener = receive(over);
+	int listener = recv_descriptor(over, 0);
 	for (int i = 0; i < CONNECTIONS; i++) {
-		int fd = i == CONNECTIONS - 1 ? receive(over) : MUST(accept(listener, NULL, NULL));
+		int fd = i == CONNECTIONS - 1 ? recv_descriptor(over, 0) : MUST(accept(listener, NULL, NULL));
 		if (i == CONNECTIONS - 2)
 			MUST(write(over, "n", 1));
 		ssize_t got;
@@ -140,12 +116,12 @@ static void passed_server(int unused)
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, over));
 	pid_t worker = start_child(work, over[1]);
 	int listener = listen_local(AF_INET, &port);
-	pass(over[0], listener);
+	send_descriptor(over[0], listener);
 	post(SERVER_PID_PLACE, worker);
 	post(PORT_PLACE, port);
 	MUST(read(over[0], &byte, 1));
 	int last = MUST(accept(listener, NULL, NULL));
-	pass(over[0], last);
+	send_descriptor(over[0], last);
 	MUST(close(last));
 	join_child("worker", worker);
 }

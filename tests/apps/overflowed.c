@@ -215,31 +215,9 @@ static void ended_server(int fd)
 	read_as_stranger(fd);
 }
 
-static void send_descriptor(int over, int fd)
-{
-	char byte = 'd', control[CMSG_SPACE(sizeof fd)] = "";
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(header), &fd, sizeof fd);
-	MUST(sendmsg(over, &message, 0));
-}
-
 static void inherit(int over)
 {
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	if (MUST(recvmsg(over, &message, 0)) != 1)
-		die("no message");
-	int fd;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-	read_as_stranger(fd);
+	read_as_stranger(recv_descriptor(over, 0));
 }
 
 static void passed_server(int unused)

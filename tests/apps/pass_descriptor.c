@@ -1,40 +1,10 @@
 /* A live connection passed to another process by SCM_RIGHTS, with data in flight both ways. */
 #include "common.h"
 
-static void send_descriptor(int over, int fd)
-{
-	char byte = 'd', control[CMSG_SPACE(sizeof fd)] = "";
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(header), &fd, sizeof fd);
-	MUST(sendmsg(over, &message, 0));
-}
-
-static int recv_descriptor(int over)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof control };
-	if (MUST(recvmsg(over, &message, MSG_CMSG_CLOEXEC)) != 1)
-		die("no message");
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	if (!header || header->cmsg_type != SCM_RIGHTS)
-		die("no descriptor");
-	int fd;
-	memcpy(&fd, CMSG_DATA(header), sizeof fd);
-	return fd;
-}
-
 /* The heir was forked before there was any connection. */
 static void inherit(int over)
 {
-	int fd = recv_descriptor(over);
+	int fd = recv_descriptor(over, MSG_CMSG_CLOEXEC);
 	recv_pattern("heir", fd, 4000, 1000, 1);
 	send_pattern(fd, 100000, 7000, 2);
 	recv_pattern("heir", fd, 100000, 7000, 3);
@@ -119,7 +89,7 @@ static void adrift_server(int fd)
 	MUST(close(fd));
 	meet();
 	sleep_ms(30);
-	fd = recv_descriptor(over[1]);
+	fd = recv_descriptor(over[1], MSG_CMSG_CLOEXEC);
 	expect_text(fd, "sent to nobody");
 	send_text(fd, "taken up");
 	expect_text(fd, "good");

@@ -267,6 +267,34 @@ void join_child(const char *what, pid_t child)
 		say("%s: exit %d", what, WEXITSTATUS(status));
 }
 
+void send_descriptor(int over, int fd)
+{
+	char byte = 'd', control[CMSG_SPACE(sizeof fd)] = "";
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof control };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	*header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd) };
+	memcpy(CMSG_DATA(header), &fd, sizeof fd);
+	MUST(sendmsg(over, &message, 0));
+}
+
+int recv_descriptor(int over, int flags)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof control };
+	if (MUST(recvmsg(over, &message, flags)) != 1)
+		die("no message");
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	if (!header || header->cmsg_type != SCM_RIGHTS)
+		die("no descriptor");
+	int fd;
+	memcpy(&fd, CMSG_DATA(header), sizeof fd);
+	return fd;
+}
+
 const char *beside(const char *name)
 {
 	static char path[1024];
