@@ -27,10 +27,25 @@ pub fn free_port() -> u16 {
 /// If it ends before, or takes too long.
 pub fn await_listener(server: &mut Program, port: u16) {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    await_that(server, &format!("nobody listens on port {port}"), |_| {
+        TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok()
+    });
+}
+
+/// Waits until a server has written these words: one may listen before it is ready.
+///
+/// # Panics
+///
+/// If it ends before, or takes too long.
+pub fn await_words(server: &mut Program, words: &str) {
+    await_that(server, &format!("it does not say `{words}`"), |server| server.logs().contains(words));
+}
+
+fn await_that(server: &mut Program, otherwise: &str, holds: impl Fn(&Program) -> bool) {
     let began = Instant::now();
-    while TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_err() {
-        assert!(server.is_alive(), "the server ended before it listened:\n{}", server.logs());
-        assert!(began.elapsed() < LISTEN_LIMIT, "nobody listens on port {port}:\n{}", server.logs());
+    while !holds(server) {
+        assert!(server.is_alive(), "the server ended before it was ready:\n{}", server.logs());
+        assert!(began.elapsed() < LISTEN_LIMIT, "{otherwise}:\n{}", server.logs());
         sleep(Duration::from_millis(20));
     }
 }

@@ -15,7 +15,7 @@ fn start(stage: &Stage) -> (Program, String) {
     let mut words = vec!["postgres", "-D", &data, "-p", &text, "-k", &directory];
     words.extend(settings.iter().flat_map(|setting| ["-c", setting]));
     let mut server = stage.server(&words).start();
-    net::await_listener(&mut server, port);
+    net::await_words(&mut server, "ready to accept connections");
     (server, text)
 }
 

@@ -81,7 +81,7 @@ fn regress(stage: &Stage) -> String {
     ];
     let more = ["-c", "fsync=off", "-p", &text];
     let mut server = stage.server(&[&words[..], &more[..]].concat()).start();
-    net::await_listener(&mut server, port);
+    net::await_words(&mut server, "ready to accept connections");
     let program = home.join("lib/pgxs/src/test/regress/pg_regress");
     let report = stage
         .client(&[
