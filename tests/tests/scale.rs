@@ -21,7 +21,7 @@ const COME_AND_GO: u64 = 20_000;
 const A_MILLION: u64 = 1_000_000;
 /// A watchdog.
 const LIMIT: Duration = Duration::from_secs(600);
-/// And one for so many connections, one after the other.
+/// And one for a million connections.
 const LIMIT_OF_A_MILLION: Duration = Duration::from_secs(4 * 3600);
 /// What a process may have more after many connections than after a few: descriptors, and KiB of memory.
 const MORE_DESCRIPTORS: usize = 8;
@@ -172,7 +172,7 @@ fn what_connections_needed_is_given_back() {
 }
 
 #[test]
-#[ignore = "takes an hour"]
+#[ignore = "takes half an hour"]
 fn a_million_connections_leave_nothing_behind() {
     leave_nothing_behind(A_MILLION, 16, LIMIT_OF_A_MILLION);
 }

@@ -10,6 +10,7 @@ use crate::real::real;
 use core::ffi::{c_int, c_uint};
 use libc::{cmsghdr, mmsghdr, msghdr, ssize_t, timespec};
 use std::time::Instant;
+use vmmc_os::abi::TCP_INQ;
 use vmmc_protocol::Reason;
 use vmmc_socket::lifecycle::{is_moved_back, is_tracked};
 use vmmc_socket::options::left;
@@ -23,8 +24,6 @@ real! {
 
 /// The kernel looks at no more messages in one call (`UIO_MAXIOV`).
 const MESSAGES_MAX: c_uint = 1024;
-/// <linux/tcp.h>: what `TCP_INQ` tells; the libc crate does not name it.
-const TCP_CM_INQ: c_int = 36;
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
@@ -87,7 +86,7 @@ fn describe_stream(fd: c_int, message: &mut msghdr, flags: c_int) {
     }
 }
 
-/// Puts `TCP_CM_INQ` into `room` bytes of control data, or as much of it as there is room for.
+/// Puts `TCP_CM_INQ` (it has the option's number) into `room` bytes of control data, or as much of it as there is room for.
 /// Source: `put_cmsg` in Linux's net/core/scm.c.
 #[cold]
 fn tell_left(message: &mut msghdr, room: usize, left: c_int) {
@@ -101,7 +100,7 @@ fn tell_left(message: &mut msghdr, room: usize, left: c_int) {
     // SAFETY: the program's room for control data, of `room` bytes.
     let place = unsafe { bytes_mut(message.msg_control, length) };
     let Some((header, data)) = place.and_then(|place| place.split_at_mut_checked(HEADER)) else { return };
-    let words = length.to_ne_bytes().into_iter().chain(libc::IPPROTO_TCP.to_ne_bytes()).chain(TCP_CM_INQ.to_ne_bytes());
+    let words = length.to_ne_bytes().into_iter().chain(libc::IPPROTO_TCP.to_ne_bytes()).chain(TCP_INQ.to_ne_bytes());
     header.iter_mut().zip(words).for_each(|(to, from)| *to = from);
     data.iter_mut().zip(left.to_ne_bytes()).for_each(|(to, from)| *to = from);
     message.msg_controllen = room.min(SPACE);
