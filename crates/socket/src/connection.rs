@@ -88,6 +88,8 @@ pub(crate) struct Connection {
     pub(crate) forbidden: AtomicU32,
     /// Ticks at which the kernel was last asked for this socket's state.
     pub(crate) asked_at: AtomicU64,
+    /// What the peer had consumed when a sender last looked whether it lives.
+    pub(crate) heard: AtomicU64,
     /// Ticks at which this end began to hold for the peer's bytes.
     pub(crate) held_since: AtomicU64,
     /// Microseconds that a receive on this socket may spin now.

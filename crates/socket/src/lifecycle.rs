@@ -41,6 +41,7 @@ fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
         word.store(0, Ordering::Relaxed);
     }
     connection.asked_at.store(0, Ordering::Relaxed);
+    connection.heard.store(0, Ordering::Relaxed);
     connection.flags.store(flags, Ordering::Relaxed);
     connection.references.store(1, Ordering::Relaxed);
     connection.phase.store(phase::NONE, Ordering::Relaxed);

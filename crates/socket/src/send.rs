@@ -14,8 +14,9 @@ const ROOM_WAIT_NONBLOCKING_MICROS: u32 = 20;
 /// A blocking sender then sleeps so many times this long: a receiver that lost its processor for a moment gets it back.
 const ROOM_SLEEPS: u32 = 20;
 const ROOM_SLEEP_MICROS: u32 = 100;
-/// A sender with unread bytes out asks the kernel this often whether the peer still lives: a hundredth of the time or little
-/// more. It stands still meanwhile, and a receiver that sleeps over it costs a doorbell, which is dearer still.
+/// A sender with unread bytes out looks this often whether the peer still lives, and asks the kernel if it has received
+/// nothing since: a hundredth of the time or little more. It stands still meanwhile, and a receiver that sleeps over it costs
+/// a doorbell, which is dearer still.
 const PEER_CHECK_MICROS: u32 = 100 * kernel::POLL_MICROS;
 /// A blocking kernel call for a paired stream sends at most so much.
 pub(crate) const PIECE: usize = 64 * 1024;
@@ -288,7 +289,7 @@ fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Re
     let (connection, fd) = (call.connection, call.fd);
     let (mut done, mut skip) = (0, call.from);
     if (!sender.is_drained() || sender.is_end_hinted() || connection.has(flag::PEER_FINISHED))
-        && peer_has_ended(connection, fd)
+        && peer_has_ended(connection, fd, sender)
     {
         roads::leave(connection, fd, sender, Reason::PEER_FINISHED);
         return Ok(0);
@@ -348,17 +349,20 @@ fn wait_for_room(sender: &ConnectionSender<'_>, wanted: usize, wait: bool) -> bo
             })
 }
 
-/// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at the peer,
-/// and always once the peer has hinted at it.
-fn peer_has_ended(connection: &Connection, fd: i32) -> bool {
+/// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at a peer that
+/// receives nothing, and always once the peer has hinted at it.
+fn peer_has_ended(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> bool {
     if connection.has(flag::PEER_FINISHED) {
         return true;
     }
-    let now = clock::ticks();
-    let lately = now.wrapping_sub(connection.asked_at.load(Ordering::Relaxed)) < settings::ticks(PEER_CHECK_MICROS);
-    if lately && !connection.receiver().end_hinted() {
+    let (now, period) = (clock::ticks(), settings::ticks(PEER_CHECK_MICROS));
+    let since = now.wrapping_sub(connection.asked_at.load(Ordering::Relaxed));
+    let hinted = sender.is_end_hinted();
+    if since < period && !hinted {
         return false;
     }
     connection.asked_at.store(now, Ordering::Relaxed);
-    end::find_ended(connection, fd)
+    let consumed = sender.consumed();
+    let received = connection.heard.swap(consumed, Ordering::Relaxed) != consumed && since < 2 * period;
+    (hinted || !received) && end::find_ended(connection, fd)
 }

@@ -365,6 +365,12 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         self.inbox.load(FIN) != 0
     }
 
+    /// Bytes of the ring that the receiver is known to have consumed, since the ring was made.
+    #[must_use]
+    pub fn consumed(&self) -> u64 {
+        self.state.credit.get()
+    }
+
     /// How many of the bytes that were put the receiver has not said it consumed.
     ///
     /// # Errors
