@@ -1,6 +1,5 @@
 //! One scenario, with the DLL at neither end, at both, and at one.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -17,21 +16,6 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 #[must_use]
 pub fn kernel_road_only() -> bool {
     std::env::var("VMMC_TEST_ROADS").is_ok_and(|roads| roads == "kernel")
-}
-
-/// Scenarios that are known to fail with the DLL at some end, each with its reason. It may only get shorter.
-const KNOWN_FAILURES: &str = include_str!("../known-failures.txt");
-
-/// Why this scenario is known to fail with the DLL, if it is.
-#[must_use]
-pub fn known_failure(name: &str) -> Option<&'static str> {
-    let lines = KNOWN_FAILURES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(": "));
-    lines.into_iter().find(|(known, _)| *known == name).map(|(_, reason)| reason)
-}
-
-/// Says what happened to a known failure, also where the test harness keeps a passing test's words to itself.
-pub fn tell_known_failure(name: &str, what: &str, reason: &str) {
-    let _ = writeln!(std::io::stderr(), "known failure: {name}: {what}; known because: {reason}");
 }
 
 /// The ways in which the DLL may be there.
@@ -69,12 +53,8 @@ pub fn compare_with(name: &str, ways: &[Ends], programs: &[&Path], scenario: imp
     let plain = plain.unwrap_or_else(|_| panic!("{name} fails without the DLL"));
     assert!(!plain.is_empty(), "{name} says nothing");
     for (ends, other) in others {
-        match (other, known_failure(name)) {
-            (Ok(other), _) if other == plain => {}
-            (_, Some(reason)) => tell_known_failure(name, &format!("it failed with the DLL at {ends:?}"), reason),
-            (Ok(other), None) => assert_eq!(other, plain, "{name}: with the DLL at {ends:?} it differs"),
-            (Err(_), None) => panic!("{name} fails with the DLL at {ends:?}"),
-        }
+        let other = other.unwrap_or_else(|_| panic!("{name} fails with the DLL at {ends:?}"));
+        assert_eq!(other, plain, "{name}: with the DLL at {ends:?} it differs");
     }
 }
 

@@ -18,7 +18,7 @@ mod stage;
 mod wine;
 
 pub use build::{Build, Linked};
-pub use compare::{compare, compare_with, kernel_road_only, known_failure, tell_known_failure};
+pub use compare::{compare, compare_with, kernel_road_only};
 pub use linux::Linux;
 pub use source::Source;
 pub use stage::{Stage, built};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use vmmc_tests_windows::{Ends, Stage, conformance, kernel_road_only, known_failure, tell_known_failure};
+use vmmc_tests_windows::{Ends, Stage, conformance, kernel_road_only};
 
 /// How long one function may take: `test_send` sends 2 million messages.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -47,11 +47,6 @@ fn no_check_fails_that_does_not_fail_without_the_dll() {
         }
     }
     run.retain(|name| worse(name, &plain, &with));
-    run.retain(|name| {
-        let known = format!("conformance/{name}");
-        let reason = known_failure(&known);
-        reason.inspect(|reason| tell_known_failure(&known, &format!("{:?}", with[name]), reason)).is_none()
-    });
     let differences = run.iter().map(|name| format!("{name}:\n  {:?}\n  {:?}\n", plain[name], with[name]));
     assert!(run.is_empty(), "these differ, without the DLL and with it:\n{}", differences.collect::<String>());
 }
