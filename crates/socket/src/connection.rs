@@ -1,6 +1,6 @@
 //! One TCP socket of the process family: what is known of it, and its two streams. Lives in the shared table.
 use crate::gate::Gate;
-use vmmc_os::kernel;
+use vmmc_os::{bell, kernel};
 use vmmc_protocol::{Reason, record::SocketRecord};
 use vmmc_shm::{ShmExport, ShmImport};
 use vmmc_stream::{Receiver, RecvState, SendState, Sender};
@@ -178,6 +178,11 @@ impl Connection {
     pub(crate) fn receiver(&self) -> ConnectionReceiver<'_> {
         let (inbox, peer) = self.windows();
         Receiver::new(&self.recv, inbox, peer)
+    }
+
+    /// Wakes the peer's service thread, which looks at all of its connections.
+    pub(crate) fn notify_peer(&self) {
+        bell::ring(self.peer_bell.load(Ordering::Relaxed) as i32);
     }
 
     /// Forbids VMMC for this connection from now on; what is under way stays until it moves back.

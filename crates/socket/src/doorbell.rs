@@ -2,7 +2,7 @@
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender};
 use crate::wait::hot;
 use crate::{end, service, table};
-use vmmc_os::{Errno, abi, bell, kernel};
+use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::record::count;
 use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
@@ -54,7 +54,7 @@ pub(crate) fn ask_again(connection: &Connection) {
     let receiver = connection.receiver();
     receiver.arm();
     if receiver.has_news() {
-        bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
+        connection.notify_peer();
     }
 }
 

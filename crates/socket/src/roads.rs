@@ -286,6 +286,10 @@ pub(crate) fn move_back(fd: i32, reason: Reason) {
     if !settle_before_end(connection, fd) {
         connection.reset(fd, reason);
     }
+    if connection.sender().lag() > 0 {
+        // Doorbells: see `safety_net::take_last_doorbells`.
+        connection.notify_peer();
+    }
     connection.set(flag::HANDED_OVER, true);
     restore_options(connection, fd);
 }

@@ -4,8 +4,7 @@ use crate::connection::Connection;
 use crate::gate::Alone;
 use crate::wait::hot;
 use crate::{arena, doorbell, end, pairing, roads, table};
-use vmmc_os::bell;
-use vmmc_stream::Road;
+use vmmc_stream::{Next, Road};
 use vmmc_sync::Ordering;
 
 /// The paired connections; none once this process's references have been given up, since another process may pair one of
@@ -44,9 +43,28 @@ fn settled(connection: &'static Connection, fd: i32) -> Option<Alone<'static>> {
     }
 }
 
-/// A peer has notified us: it asks for a stream back, has given bytes back, or found its ring unread and unarmed.
+/// The peer has left the ring, perhaps for somebody who has nothing but the kernel's word from now on, and who would hear of a
+/// reset if this process were killed with a doorbell unread.
+fn take_last_doorbells(connection: &'static Connection, fd: i32) {
+    let receiver = connection.receiver();
+    if connection.recv.road() != Road::Vmmc || !receiver.is_rung() || receiver.has_bytes() {
+        return;
+    }
+    let alone = connection.recv_gate.try_alone(crate::process::id());
+    let Some(_alone) = alone.filter(|_| is_still_at(connection, fd)) else { return };
+    if let Ok(Next::Kernel { limit }) = receiver.look()
+        && connection.recv.road() == Road::Vmmc
+        && let Err(lie) = doorbell::take(connection, fd, &receiver, limit)
+    {
+        end::punish(connection, fd, lie);
+    }
+}
+
+/// A peer has notified us: it asks for a stream back, has given bytes back, has left the ring for good, or found it unread and
+/// unarmed.
 pub(crate) fn answer_peers() {
     each_paired(|connection, fd| {
+        take_last_doorbells(connection, fd);
         let sender = connection.sender();
         if !sender.is_retracted() && !connection.send.owes_return() && !sender.must_ring() {
             return;
@@ -99,7 +117,7 @@ pub(crate) fn look_after_waiters() -> bool {
         }
         if receiver.has_news() {
             // Data lies unread and nobody may be polling: the peer is asked for a doorbell that every waiter sees.
-            bell::ring(connection.peer_bell.load(Ordering::Relaxed) as i32);
+            connection.notify_peer();
         }
     });
     each_paired(|connection, fd| {
