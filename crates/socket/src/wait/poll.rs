@@ -15,6 +15,21 @@ const POLL_IS_CHEAP_MICROS: u32 = 5;
 /// Entries, timeout and signal mask as for ppoll(2); how many entries have events.
 type KernelWait = fn(&mut [PollFd], Option<Duration>, Option<u64>) -> Result<usize, Errno>;
 
+/// How the kernel is asked by one of the calls that wait for a list of descriptors.
+pub(super) struct Kernel {
+    /// What is true now; events that do not count may be among them.
+    pub(super) ask: KernelWait,
+    pub(super) sleep: KernelWait,
+    /// What may be reported to an entry that asks for these events.
+    pub(super) counted: fn(i16) -> i16,
+}
+
+const POLL: Kernel = Kernel {
+    ask: kernel::poll,
+    sleep: kernel::poll,
+    counted: |events| events | abi::POLLERR | abi::POLLHUP | abi::POLLNVAL,
+};
+
 /// What spinning in poll and select has lately paid in this process.
 static SPIN: AtomicU32 = AtomicU32::new(0);
 
@@ -25,7 +40,7 @@ pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>, sigmask: Option<u64>)
     if !fds.iter().any(|entry| on_ring(entry).is_some() || nested(entry).is_some()) {
         return Ending::Bypass;
     }
-    match wait(kernel::poll, fds, timeout, sigmask) {
+    match wait(&POLL, fds, timeout, sigmask) {
         Ok(n) => Ending::Handled(n as isize),
         Err(error) => Ending::Failed(error),
     }
@@ -50,9 +65,9 @@ fn has_news(entry: &PollFd) -> bool {
         && (on_ring(entry).is_some_and(ready::has_news) || nested(entry).is_some_and(hot::has_news))
 }
 
-/// The wait that poll and select share; `kernel` is how the kernel is asked.
+/// The wait that poll and select share.
 pub(super) fn wait(
-    kernel: KernelWait,
+    kernel: &Kernel,
     fds: &mut [PollFd],
     timeout: Option<Duration>,
     sigmask: Option<u64>,
@@ -107,12 +122,13 @@ fn by_memory_alone(fds: &mut [PollFd]) -> Option<usize> {
 }
 
 /// What is true now of each entry: how many have events.
-fn ask(kernel: KernelWait, fds: &mut [PollFd]) -> Result<usize, Errno> {
-    kernel(fds, Some(Duration::ZERO), None)?;
+fn ask(kernel: &Kernel, fds: &mut [PollFd]) -> Result<usize, Errno> {
+    (kernel.ask)(fds, Some(Duration::ZERO), None)?;
     if correct(fds) {
-        kernel(fds, Some(Duration::ZERO), None)?;
+        (kernel.ask)(fds, Some(Duration::ZERO), None)?;
         correct(fds);
     }
+    fds.iter_mut().for_each(|entry| entry.revents &= (kernel.counted)(entry.events));
     Ok(fds.iter().filter(|entry| entry.revents != 0).count())
 }
 
@@ -122,9 +138,7 @@ fn correct(fds: &mut [PollFd]) -> bool {
     let mut has_moved = false;
     for entry in fds.iter_mut() {
         if let Some(connection) = on_ring(entry) {
-            let always = abi::POLLERR | abi::POLLHUP | abi::POLLNVAL;
-            let bits = ready::without_false_reset(connection, u32::from(entry.revents as u16));
-            entry.revents = bits as i16 & (entry.events | always);
+            entry.revents = ready::without_false_reset(connection, u32::from(entry.revents as u16)) as i16;
             let reported = entry.revents & READABLE != 0;
             let readable = ready::has_bytes(connection)
                 || (reported || ready::has_news(connection)) && ready::readable(connection, entry.fd);
@@ -170,7 +184,7 @@ fn readers(fds: &[PollFd]) -> impl Iterator<Item = &'static Connection> {
 }
 
 /// Arms everything that is ours and sleeps in the kernel; 0 if there was news or time ran out.
-fn sleep(kernel: KernelWait, fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result<usize, Errno> {
+fn sleep(kernel: &Kernel, fds: &mut [PollFd], deadline: Deadline, sigmask: Option<u64>) -> Result<usize, Errno> {
     let mut held = Asleep::begin(fds);
     let mut news = false;
     for entry in fds.iter().filter(|entry| entry.events & READABLE != 0) {
@@ -179,5 +193,5 @@ fn sleep(kernel: KernelWait, fds: &mut [PollFd], deadline: Deadline, sigmask: Op
     }
     news |= held.sets.iter().any(|armed| armed.news);
     let timeout = if news { Some(Duration::ZERO) } else { deadline.left() };
-    asleep(&held, || kernel(fds, timeout, sigmask))
+    asleep(&held, || (kernel.sleep)(fds, timeout, sigmask))
 }

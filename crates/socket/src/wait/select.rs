@@ -1,14 +1,24 @@
 //! `select` and `pselect`, as poll sees them.
-use super::{Deadline, poll};
+use super::Deadline;
+use super::poll::{self, Kernel};
 use crate::wait::ready;
 use crate::{Ending, table};
 use std::time::Duration;
 use vmmc_os::{Errno, PollFd, abi, kernel};
 
-/// Bits that a set of the kernel's reports, by poll's names. Source: fs/select.c.
+/// Bits that put a descriptor into each of the sets, by poll's names. Source: fs/select.c.
 const READ: i16 = abi::POLLRDNORM | abi::POLLRDBAND | abi::POLLIN | abi::POLLHUP | abi::POLLERR;
 const WRITE: i16 = abi::POLLWRBAND | abi::POLLWRNORM | abi::POLLOUT | abi::POLLERR;
 const EXCEPT: i16 = abi::POLLPRI;
+/// poll tells of a hang-up and of errors whatever it was asked for; to the third set they are nothing.
+const SELECT: Kernel = Kernel {
+    ask: kernel::poll,
+    sleep: kernel::select,
+    counted: |events| {
+        let of = |set, bits| if events & set != 0 { bits } else { 0 };
+        of(abi::POLLIN, READ) | of(abi::POLLOUT, WRITE) | of(EXCEPT, EXCEPT) | abi::POLLNVAL
+    },
+};
 /// Descriptors that are watched without allocating.
 const FEW: usize = 64;
 
@@ -54,7 +64,7 @@ pub fn select<'a>(
         many.as_mut_slice()
     };
     let deadline = Deadline::after(timeout);
-    let waited = poll::wait(kernel::poll, fds, timeout, sigmask);
+    let waited = poll::wait(&SELECT, fds, timeout, sigmask);
     *remaining = deadline.left().unwrap_or_default();
     if let Err(error) = waited {
         return Ending::Failed(error);

@@ -34,6 +34,8 @@ macro_rules! call {
 }
 pub(crate) use call;
 
+pub use super::select::select;
+
 /// recv(2).
 pub fn recv(fd: i32, buf: &mut [u8], flags: i32) -> Result<usize> {
     // SAFETY: the kernel writes at most `buf.len()` bytes into the exclusive slice.
@@ -156,7 +158,7 @@ pub fn address(fd: i32, peer: bool, raw: &mut [u8; 28]) -> Result<usize> {
     }?;
     Ok(len as usize)
 }
-fn timespec(time: core::time::Duration) -> libc::timespec {
+pub(super) fn timespec(time: core::time::Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(time.subsec_nanos()),
@@ -175,21 +177,6 @@ pub fn events_now(fd: i32, events: i16) -> i16 {
     let mut fds = [libc::pollfd { fd, events, revents: 0 }];
     let _ = poll(&mut fds, Some(core::time::Duration::ZERO), None);
     fds[0].revents
-}
-/// pselect6(2) on sets given as words; null sets are empty slices.
-pub fn select(
-    nfds: i32,
-    sets: [&mut [u64]; 3],
-    timeout: Option<core::time::Duration>,
-    sigmask: Option<u64>,
-) -> Result<usize> {
-    let mut limit = timeout.map(timespec);
-    let limit = limit.as_mut().map_or(core::ptr::null_mut(), core::ptr::from_mut);
-    let mask = sigmask.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
-    let mask_and_size: [usize; 2] = [mask as usize, 8];
-    let [read, write, except] = sets.map(|set| if set.is_empty() { core::ptr::null_mut() } else { set.as_mut_ptr() });
-    // SAFETY: the sets hold at least `nfds` bits each (the caller's slices are sized so); time and mask outlive the call.
-    unsafe { call!(SYS_pselect6, nfds, read, write, except, limit, &raw const mask_and_size) }
 }
 /// epoll_pwait2(2), or epoll_pwait(2) where the kernel has not got it (then in milliseconds, rounded up).
 pub fn epoll_wait(

@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod memory;
 pub(crate) mod place;
 pub mod process;
+mod select;
 pub mod watch;
 
 pub use libc::{epoll_event as EpollEvent, pollfd as PollFd};
