@@ -55,6 +55,9 @@ static void server(int fd)
 		say_call("data and signal pending, mask closed", call, perform(call, fd, &blocked, 2000));
 		recv_all(fd, buffer, 4);
 		say_call("mask opens", call, perform(call, fd, &open_mask, 2000));
+		raise(SIGUSR1);
+		say_call("mask opens for no time", call, perform(call, fd, &open_mask, 0));
+		say_call("mask opens for a moment", call, perform(call, fd, &open_mask, 10));
 		meet();
 		post(call + 1, getpid());
 		say_call("signal while asleep", call, perform(call, fd, &open_mask, 30000));
