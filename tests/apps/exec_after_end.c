@@ -245,6 +245,17 @@ static void letting_go_client(int fd)
 	join_child("holder", child);
 }
 
+/* It becomes another program, which does not get the connection. */
+static void becoming_client(int fd)
+{
+	send_pattern(fd, REST, REST, 1);
+	start_child(hold, fd);
+	MUST(fcntl(fd, F_SETFD, FD_CLOEXEC));
+	meet();
+	execl("/bin/true", "true", (char *)NULL);
+	_exit(20);
+}
+
 static void held_server(int fd)
 {
 	meet();
@@ -269,6 +280,7 @@ static const struct test_case cases[] = {
 	{ "passed", passed_server, passed_client, RAW },
 	{ "sender's parent exited", held_server, leaving_client, PAIRED },
 	{ "sender's parent closed", held_server, letting_go_client, PAIRED },
+	{ "sender's parent became a program", held_server, becoming_client, PAIRED },
 	{ "sender handed over", handed_server, handing_client, PAIRED },
 };
 MAIN(cases)

@@ -174,8 +174,10 @@ pub fn before_exec() {
     ABOUT_TO_EXECUTE.store(0, Ordering::Relaxed);
     each_socket(|fd, connection| {
         if is_inheritable(fd) {
-            family::pass_on(connection);
-        } else if is_last_to_let_go(connection) {
+            return family::pass_on(connection);
+        }
+        end::leave_to_others(connection, fd);
+        if is_last_to_let_go(connection) {
             end::prepare_exec(connection, fd);
         }
     });
