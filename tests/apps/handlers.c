@@ -167,10 +167,62 @@ static void full_client(int fd)
 	expect_text(fd, "x");
 }
 
+/* The handler ends the stream in the midst of a send: what the sends said they sent comes, and then the end. */
+static volatile sig_atomic_t ended;
+
+static void end_stream(int number)
+{
+	(void)number;
+	int before = errno;
+	MUST(shutdown(handled_fd, SHUT_WR));
+	ended = 1;
+	errno = before;
+}
+
+static void end_in_flow(int fd, bool send_on)
+{
+	static char block[1 << 20];
+	handled_fd = fd;
+	on(SIGALRM, end_stream, SA_RESTART);
+	meet();
+	struct itimerval soon = { .it_value = { 0, 30000 } };
+	MUST(setitimer(ITIMER_REAL, &soon, NULL));
+	int64_t sent = 0, received = 0;
+	ssize_t now = 0;
+	while ((send_on || !ended) && (now = send(fd, block, sizeof block, MSG_NOSIGNAL)) > 0)
+		sent += now;
+	recv_all(fd, &received, sizeof received);
+	if (sent != received)
+		say("WRONG: %lld bytes more were sent than came", (long long)(sent - received));
+	say_result("a send after the end", send(fd, block, 1, MSG_NOSIGNAL));
+}
+
+static void ender_server(int fd) { end_in_flow(fd, false); }
+static void ender_on_server(int fd) { end_in_flow(fd, true); }
+
+static void receive_to_end(int fd, size_t most, int pause_us)
+{
+	static char block[1 << 20];
+	int64_t received = 0;
+	ssize_t now;
+	meet();
+	while ((now = MUST(recv(fd, block, most, 0))) > 0) {
+		received += now;
+		if (pause_us)
+			usleep(pause_us);
+	}
+	send_all(fd, &received, sizeof received);
+}
+
+static void quick_client(int fd) { receive_to_end(fd, 1 << 20, 0); }
+static void slow_client(int fd) { receive_to_end(fd, 100000, 500); }
+
 static const struct test_case cases[] = {
 	{ "sends", sender_server, sender_client, PAIRED },
 	{ "receives", taker_server, taker_client, PAIRED },
 	{ "jumps out of waiting", jumper_server, jumper_client, PAIRED },
 	{ "jumps out of a full connection", full_server, full_client, PAIRED },
+	{ "ends the stream", ender_server, quick_client, PAIRED },
+	{ "ends the stream and sends on", ender_on_server, slow_client, PAIRED },
 };
 MAIN(cases)

@@ -32,6 +32,8 @@ pub(crate) mod flag {
     pub(crate) const RECV_SHUT: u32 = 1024;
     /// The application asked for TCP_INQ.
     pub(crate) const LEFT_ASKED: u32 = 2048;
+    /// A signal handler has shut the sending side down in the midst of its own thread's work on it, which is to end first.
+    pub(crate) const SHUT_DUE: u32 = 4096;
 }
 
 /// Kinds of socket in the record.

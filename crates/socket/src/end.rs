@@ -1,6 +1,6 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, flag};
-use crate::{arena, doorbell, family, pairing, roads, service, table};
+use crate::{arena, doorbell, family, options, pairing, roads, service, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{Lie, Next, Road};
@@ -150,6 +150,7 @@ pub(crate) fn leave_to_others(connection: &'static Connection, fd: i32) {
 
 /// As [`leave_to_others`]. The send gate is held.
 fn leave_to_others_alone(connection: &'static Connection, fd: i32) {
+    options::shut_if_due(connection, fd, true);
     if family::is_shared(connection) && connection.is_paired() && service::is_running() {
         roads::leave(connection, fd, &connection.sender(), Reason::NO_SEND_SEEN);
     }
@@ -220,8 +221,8 @@ pub(crate) fn forget(connection: &'static Connection, fd: i32, gone: bool) {
     let recv = connection.recv_gate.alone(crate::process::id());
     if !last && !gone && !exiting {
         family::keep_for_sleepers(connection, fd);
-        let on_ring = connection.send.road() == Road::Vmmc;
-        if send.is_some() && on_ring && table::is_only_one(fd, connection) {
+        let is_in_use = connection.send.road() == Road::Vmmc || connection.has(flag::SHUT_DUE);
+        if send.is_some() && is_in_use && table::is_only_one(fd, connection) {
             leave_to_others_alone(connection, fd);
         }
     }

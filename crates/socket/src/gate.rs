@@ -59,6 +59,11 @@ impl Gate {
         word != 0 && word & EXCLUSIVE == 0
     }
 
+    /// Whether the calling thread is alone: it is a signal handler in the midst of that.
+    pub(crate) fn is_own(&self, pid: u32) -> bool {
+        self.word.load(Ordering::Relaxed) == mine(pid)
+    }
+
     /// Alone, waiting for another exclusive holder; `None` if kernel calls are under way, which may last for ever, or if
     /// the calling thread is alone already: then it is a signal handler in the midst of that.
     #[inline(always)]
@@ -201,6 +206,7 @@ mod tests {
         let gate = gate(0);
         let alone = gate.alone(1);
         assert!(alone.is_some() && gate.alone(1).is_none() && gate.among(1).is_none());
+        assert!(gate.is_own(1) && !gate.is_own(2));
         drop(alone);
         assert!(gate.among(1).is_some());
     }

@@ -1,6 +1,6 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
-use crate::{Ending, again, doorbell, end, roads, table};
+use crate::{Ending, again, doorbell, end, roads, service, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::{Reason, record::DirectionRecord};
 use vmmc_stream::{Ahead, Next, Road};
@@ -16,14 +16,18 @@ pub fn shutdown(fd: i32, how: i32) -> Ending {
     if ending == Ending::Handled(0) && how != abi::SHUT_WR {
         connection.set(flag::RECV_SHUT, true);
     }
+    disarm_if_shut(connection);
+    ending
+}
+
+/// A doorbell for what lies unread would be answered with a reset.
+fn disarm_if_shut(connection: &'static Connection) {
     if connection.is_paired()
         && connection.is_shut()
         && let Some(_alone) = connection.recv_gate.alone(crate::process::id())
     {
-        // A doorbell for what lies unread would be answered with a reset.
         connection.receiver().disarm();
     }
-    ending
 }
 
 fn shut_down(fd: i32, how: i32) -> Ending {
@@ -32,13 +36,20 @@ fn shut_down(fd: i32, how: i32) -> Ending {
 
 fn shut_sending_down(connection: &'static Connection, fd: i32, how: i32) -> Ending {
     let alone = connection.send_gate.alone(crate::process::id());
-    if connection.is_paired()
-        && let Err(error) = roads::settle_return(connection, fd, &connection.sender(), true)
-    {
-        return Ending::Failed(error);
+    if alone.is_none() && connection.send_gate.is_own(crate::process::id()) {
+        return shut_later(connection, fd, how);
     }
-    if connection.is_paired() {
-        roads::leave(connection, fd, &connection.sender(), Reason::NO_SEND_SEEN);
+    end_stream(connection, fd, how, alone.is_some())
+}
+
+/// The send gate is held (`alone`), or kernel calls are under way: then the stream is on the kernel's road.
+fn end_stream(connection: &Connection, fd: i32, how: i32, alone: bool) -> Ending {
+    if connection.is_paired() && alone {
+        let sender = connection.sender();
+        if let Err(error) = roads::settle_return(connection, fd, &sender, true) {
+            return Ending::Failed(error);
+        }
+        roads::leave(connection, fd, &sender, Reason::NO_SEND_SEEN);
     }
     let ending = match shut_down(fd, how) {
         // At the end of a stream it is no error.
@@ -51,8 +62,32 @@ fn shut_sending_down(connection: &'static Connection, fd: i32, how: i32) -> Endi
             connection.sender().hint_end(false);
         }
     }
-    drop(alone);
     ending
+}
+
+/// A signal handler has interrupted its own thread's work on the stream, and that comes before the end: whoever is at work on the
+/// stream next ends it, or the safety net.
+fn shut_later(connection: &Connection, fd: i32, how: i32) -> Ending {
+    let ending = match how {
+        abi::SHUT_WR => Ending::Handled(0),
+        abi::SHUT_RDWR => shut_down(fd, abi::SHUT_RD),
+        _ => return shut_down(fd, how),
+    };
+    if ending == Ending::Handled(0) {
+        connection.set(flag::SHUT_DUE, true);
+        service::active();
+    }
+    ending
+}
+
+/// Makes up for what [`shut_later`] has put off. The send gate is held (`alone`), or passed.
+#[inline]
+pub(crate) fn shut_if_due(connection: &'static Connection, fd: i32, alone: bool) {
+    if connection.has(flag::SHUT_DUE) {
+        connection.set(flag::SHUT_DUE, false);
+        end_stream(connection, fd, abi::SHUT_WR, alone);
+        disarm_if_shut(connection);
+    }
 }
 
 fn flag_of(level: i32, name: i32) -> Option<u32> {

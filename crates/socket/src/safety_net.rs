@@ -1,9 +1,9 @@
 //! What the service thread does for connections in use: it answers peers' notifications, and is the safety net for waiters
 //! that nobody saw.
-use crate::connection::Connection;
+use crate::connection::{Connection, flag};
 use crate::gate::Alone;
 use crate::wait::hot;
-use crate::{arena, doorbell, end, pairing, roads, table};
+use crate::{arena, doorbell, end, options, pairing, roads, table};
 use vmmc_stream::{Next, Road};
 use vmmc_sync::Ordering;
 
@@ -121,8 +121,12 @@ pub(crate) fn look_after_waiters() -> bool {
         }
     });
     each_paired(|connection, fd| {
-        if connection.send.owes_return() || connection.sender().is_retracted() {
-            settled(connection, fd);
+        if connection.send.owes_return() || connection.sender().is_retracted() || connection.has(flag::SHUT_DUE) {
+            if let Some(_alone) = settled(connection, fd)
+                && !connection.send.owes_return()
+            {
+                options::shut_if_due(connection, fd, true);
+            }
             moving = true;
         }
     });

@@ -1,7 +1,7 @@
 //! Sending: which road, and what to do when the ring is full.
 use crate::connection::{Connection, ConnectionSender, flag, phase};
 use crate::gate::{Alone, Among};
-use crate::{Ending, doorbell, end, pairing, roads, settings, spin, table};
+use crate::{Ending, doorbell, end, options, pairing, roads, settings, spin, table};
 use std::io::IoSlice;
 use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
@@ -51,7 +51,7 @@ fn send_short(connection: &'static Connection, fd: i32, data: &[u8]) -> bool {
     let Some(_alone) = connection.send_gate.try_alone(crate::process::id()) else { return false };
     let sender = connection.sender();
     let put = table::is_at(fd, connection)
-        && !connection.has(flag::PEER_FINISHED)
+        && !connection.has(flag::PEER_FINISHED | flag::SHUT_DUE)
         && connection.send_error.load(Ordering::Relaxed) == 0
         && !sender.is_end_hinted()
         && sender.put_short(data);
@@ -83,6 +83,7 @@ fn kernel_call(
     flags: i32,
     among: &Among<'_>,
 ) -> Result<usize, Errno> {
+    options::shut_if_due(connection, fd, false);
     if connection.has(flag::FALSE_RESET) && end::swallows(connection, fd) {
         return Ok(bufs.iter().map(|buf| buf.len()).sum());
     }
@@ -170,6 +171,7 @@ impl Call<'_, '_> {
         if !table::is_at(fd, connection) {
             return Err(Errno(abi::EBADF));
         }
+        options::shut_if_due(connection, fd, true);
         if connection.send_error.load(Ordering::Relaxed) != 0 {
             return Err(Errno(connection.send_error.swap(0, Ordering::Relaxed) as i32));
         }

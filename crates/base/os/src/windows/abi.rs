@@ -94,3 +94,5 @@ pub const SO_ERROR: i32 = ws::SO_ERROR;
 pub const SHUT_RD: i32 = ws::SD_RECEIVE;
 /// Half-close of the sending side.
 pub const SHUT_WR: i32 = ws::SD_SEND;
+/// Both.
+pub const SHUT_RDWR: i32 = ws::SD_BOTH;
