@@ -39,20 +39,23 @@ pub(crate) fn send(connection: &Connection, fd: i32, sender: &ConnectionSender<'
     if end::kernel_says_ended(fd) && (!sender.is_end_hinted() || end::is_gone(fd)) {
         return 0;
     }
-    send_all(fd, sender, sender.unread().unwrap_or(0))
+    send_all(connection, fd, sender, sender.unread().unwrap_or(0))
 }
 
 /// All of the ring's last `unread` bytes, or 0: the kernel has no room for them, and some doorbells too many were sent.
 #[cold]
 #[inline(never)]
-fn send_all(fd: i32, sender: &ConnectionSender<'_>, unread: u64) -> u64 {
+fn send_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, unread: u64) -> u64 {
     let (mut piece, mut left) = ([0u8; PIECE], unread);
     while left > 0 {
         let n = sender.read_back(left, &mut piece);
         sender.ringing(n as u64);
         let bytes = piece.get(..n).unwrap_or_default();
         let more = if n as u64 == left { 0 } else { abi::MSG_MORE };
-        let sent = kernel::send(fd, bytes, abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL | more).unwrap_or(0);
+        let sent = kernel::send(fd, bytes, abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL | more).unwrap_or_else(|error| {
+            end::keep_error(connection, error);
+            0
+        });
         if sent < n {
             sender.not_rung((n - sent) as u64);
         }
@@ -80,4 +83,39 @@ pub(crate) fn follow(connection: &'static Connection, fd: i32, receiver: &Connec
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ending, data, options, table, tests};
+    use std::io::{IoSlice, IoSliceMut};
+    use vmmc_os::Errno;
+
+    /// Whether the program hears of a reset by `hear` if the ring's last bytes have been sent again since it came.
+    fn is_heard(hear: fn(i32) -> bool) -> bool {
+        let (here, there) = tests::ends_on_ring();
+        tests::send(here, b"unread");
+        kernel::disconnect(there);
+        while !end::is_gone(here) {
+            std::thread::yield_now();
+        }
+        let connection = table::lookup(here).unwrap();
+        let sender = connection.sender();
+        sender.leave_again(send_all(connection, here, &sender, 6));
+        hear(here)
+    }
+
+    #[test]
+    fn an_error_that_what_is_sent_again_meets_is_the_program_s() {
+        const RESET: Ending = Ending::Failed(Errno(abi::ECONNRESET));
+        assert!(is_heard(|fd| data::send(fd, &[IoSlice::new(b"x")], 0) == RESET), "by a send");
+        assert!(is_heard(|fd| data::recv(fd, &mut [IoSliceMut::new(&mut [0])], 0) == RESET), "by a receive");
+        let asked = |fd| {
+            let mut error = [0; 4];
+            let ending = options::getsockopt(fd, abi::SOL_SOCKET, abi::SO_ERROR, &mut error);
+            ending == Ending::Handled(4) && error == abi::ECONNRESET.to_ne_bytes()
+        };
+        assert!(is_heard(asked), "if it asks");
+    }
 }

@@ -12,7 +12,7 @@ const FEW: usize = 64;
 /// And otherwise so many.
 const MANY: usize = 4096;
 
-/// Rings. The send gate is held. An error that the kernel reports here is kept for the application's next call.
+/// Rings. The send gate is held. An error that the kernel reports here is kept.
 #[inline(never)]
 pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) {
     service::listen();
@@ -20,12 +20,9 @@ pub(crate) fn ring(connection: &Connection, fd: i32, sender: &ConnectionSender<'
     match kernel::send(fd, &[0], abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL) {
         Ok(1) => count(&connection.record.outgoing.doorbells, 1),
         Ok(_) => sender.not_rung(1),
-        Err(Errno(error)) => {
+        Err(error) => {
             sender.not_rung(1);
-            // A full kernel buffer means unread bytes at the peer: it is awake already.
-            if error != abi::EAGAIN && error != abi::EPIPE && error != abi::EINTR {
-                connection.send_error.store(error as u32, Ordering::Relaxed);
-            }
+            end::keep_error(connection, error);
         }
     }
 }

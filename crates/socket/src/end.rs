@@ -51,6 +51,21 @@ pub(crate) fn received_error(connection: &Connection, error: Errno) -> Result<us
     Err(error)
 }
 
+/// A kernel call of our own was told what the program is to hear: with its next send, at the end of what it receives, or if it asks.
+pub(crate) fn keep_error(connection: &Connection, Errno(error): Errno) {
+    // A full kernel buffer means unread bytes at the peer: it is awake already. And EPIPE is said again.
+    if ![abi::EAGAIN, abi::EPIPE, abi::EINTR].contains(&error) {
+        connection.send_error.store(error as u32, Ordering::Relaxed);
+    }
+}
+
+/// What [`keep_error`] has kept, once.
+pub(crate) fn kept_error(connection: &Connection) -> Option<Errno> {
+    let is_kept = connection.send_error.load(Ordering::Relaxed) != 0;
+    let error = if is_kept { connection.send_error.swap(0, Ordering::Relaxed) } else { 0 };
+    (error != 0).then_some(Errno(error as i32))
+}
+
 /// Whether a send is the first one after an end of stream that the kernel takes for a reset. Without us the kernel would take
 /// its bytes, and tell the next send that nobody has received them.
 pub(crate) fn swallows(connection: &Connection, fd: i32) -> bool {

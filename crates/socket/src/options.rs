@@ -152,7 +152,8 @@ pub fn left(fd: i32) -> Option<i32> {
 pub fn getsockopt(fd: i32, level: i32, name: i32, value: &mut [u8]) -> Ending {
     let Some(connection) = table::lookup(fd) else { return Ending::Bypass };
     let answer = match (level, name) {
-        (abi::SOL_SOCKET, abi::SO_ERROR) => end::is_false_reset(connection).then_some(0),
+        (abi::SOL_SOCKET, abi::SO_ERROR) if end::is_false_reset(connection) => Some(0),
+        (abi::SOL_SOCKET, abi::SO_ERROR) => end::kept_error(connection).map(|Errno(error)| error),
         (abi::IPPROTO_TCP, abi::TCP_INFO) => return tcp_info(connection, fd, value),
         (abi::IPPROTO_TCP, abi::TCP_ZEROCOPY_RECEIVE) => {
             roads::move_back(fd, Reason::KERNEL_FEATURE);

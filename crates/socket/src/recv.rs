@@ -228,6 +228,13 @@ impl Call<'_, '_> {
         Step::Done(end::received_error(self.connection, error))
     }
 
+    /// The kernel said end of stream. That may be all that is left to say of a reset of which a send of our own was told.
+    fn end(&self) -> Step {
+        self.connection.set(flag::PEER_FINISHED, true);
+        let error = if self.done == 0 { end::kept_error(self.connection) } else { None };
+        Step::Done(error.map_or(Ok(self.done), |error| end::received_error(self.connection, error)))
+    }
+
     /// One look, under the receive gate.
     fn step(&mut self) -> Step {
         if !table::is_at(self.fd, self.connection) {
@@ -337,8 +344,7 @@ impl Call<'_, '_> {
             return Ok(Step::Again);
         }
         if ended {
-            self.connection.set(flag::PEER_FINISHED, true);
-            return Ok(Step::Done(Ok(self.done)));
+            return Ok(self.end());
         }
         let error = self.connection.recv_error.swap(0, Ordering::Relaxed);
         if error != 0 {
@@ -364,10 +370,7 @@ impl Call<'_, '_> {
             let most = (buf.len() - skip).min(limit);
             let Some(room) = buf.get_mut(skip..skip + most) else { break };
             return match kernel::recv(self.fd, room, abi::MSG_DONTWAIT | peek) {
-                Ok(0) => {
-                    self.connection.set(flag::PEER_FINISHED, true);
-                    Ok(Step::Done(Ok(self.done)))
-                }
+                Ok(0) => Ok(self.end()),
                 Ok(n) if peek != 0 => {
                     if receiver.look()? != (Next::Kernel { limit }) {
                         return Ok(Step::Again);
@@ -414,8 +417,7 @@ impl Call<'_, '_> {
             return Ok(self.end_with(Errno(self.connection.recv_error.swap(0, Ordering::Relaxed) as i32)));
         }
         if self.ended {
-            self.connection.set(flag::PEER_FINISHED, true);
-            return Ok(Step::Done(Ok(self.done)));
+            return Ok(self.end());
         }
         // A byte that nobody announced is looked at too: the stream says that a stranger wrote it.
         let doorbells = if self.woken { doorbells.max(1) } else { doorbells };

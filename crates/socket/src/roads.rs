@@ -265,7 +265,10 @@ pub(crate) fn settle_before_end(connection: &Connection, fd: i32) -> bool {
             .try_alone(crate::process::id())
             .map(|_alone| settle_return(connection, fd, &sender, false));
         match settled {
-            Some(Err(Errno(error))) if error != abi::EAGAIN => return true,
+            Some(Err(error)) if error.0 != abi::EAGAIN => {
+                end::keep_error(connection, error);
+                return true;
+            }
             Some(Ok(())) => return true,
             _ => process::sleep_micros(ROUND_MICROS),
         }

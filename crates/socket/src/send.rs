@@ -87,6 +87,9 @@ fn kernel_call(
     if connection.has(flag::FALSE_RESET) && end::swallows(connection, fd) {
         return Ok(bufs.iter().map(|buf| buf.len()).sum());
     }
+    if let Some(error) = end::kept_error(connection) {
+        return Err(error);
+    }
     let call = || match bufs {
         [buf] => kernel::send(fd, buf, flags),
         bufs => kernel::send_slices(fd, bufs, flags),
@@ -172,8 +175,8 @@ impl Call<'_, '_> {
             return Err(Errno(abi::EBADF));
         }
         options::shut_if_due(connection, fd, true);
-        if connection.send_error.load(Ordering::Relaxed) != 0 {
-            return Err(Errno(connection.send_error.swap(0, Ordering::Relaxed) as i32));
+        if let Some(error) = end::kept_error(connection) {
+            return Err(error);
         }
         roads::settle_return(connection, fd, &sender, wait)?;
         if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {

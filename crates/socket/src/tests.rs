@@ -58,7 +58,20 @@ fn ends() -> (i32, i32) {
     ends
 }
 
-fn send(fd: i32, bytes: &[u8]) {
+/// As [`ends`], with both directions on the ring.
+pub(crate) fn ends_on_ring() -> (i32, i32) {
+    let (here, there) = ends();
+    for round in 0..20u8 {
+        send(here, &[round]);
+        recv_all(there, &mut [0]);
+        send(there, &[round]);
+        recv_all(here, &mut [0]);
+    }
+    assert!(on_ring(here).1 > 0 && on_ring(there).1 > 0);
+    (here, there)
+}
+
+pub(crate) fn send(fd: i32, bytes: &[u8]) {
     let mut sent = 0;
     while sent < bytes.len() {
         match data::send(fd, &[IoSlice::new(&bytes[sent..])], 0) {
@@ -130,15 +143,7 @@ fn small_messages_and_bulk_come_back_whole_over_memory_and_a_half_close_ends_the
 
 #[test]
 fn a_poll_sleeps_until_ring_bytes_come_and_finds_them() {
-    let (here, there) = ends();
-    for round in 0..20u8 {
-        // Both directions, until they have switched.
-        send(here, &[round]);
-        recv_all(there, &mut [0]);
-        send(there, &[round]);
-        recv_all(here, &mut [0]);
-    }
-    assert!(on_ring(there).1 > 0);
+    let (here, there) = ends_on_ring();
     let mut fds = [PollFd { fd: there, events: abi::POLLIN, revents: 0 }];
     assert_eq!(wait::poll(&mut fds, Some(Duration::from_millis(1)), None), Ending::Handled(0));
     std::thread::scope(|scope| {
