@@ -1,6 +1,8 @@
 /* MSG_DONTWAIT on a blocking socket, MSG_TRUNC (on TCP: throw away), receives of length 0, odd flags. */
 #include "common.h"
 
+enum { MUCH = 9000 };
+
 static void server(int fd)
 {
 	char buffer[32] = "................";
@@ -26,6 +28,13 @@ static void server(int fd)
 	meet();
 	MUST(wait_for(fd, POLLIN) ? 0 : -1);
 	say_result("MSG_CMSG_CLOEXEC means nothing here", recv(fd, buffer, 4, MSG_CMSG_CLOEXEC));
+	meet();
+	int count = 0;
+	while (count < MUCH)
+		MUST(ioctl(fd, FIONREAD, &count));
+	say_result("looked at, no buffer", recv(fd, NULL, MUCH - 10, MSG_PEEK | MSG_TRUNC));
+	say_result("much thrown away, no buffer", recv(fd, NULL, MUCH - 10, MSG_TRUNC));
+	say_result("the rest thrown away", recv(fd, buffer, sizeof buffer, MSG_TRUNC));
 }
 
 static void client(int fd)
@@ -41,6 +50,8 @@ static void client(int fd)
 	say_result("MSG_MORE", send(fd, "ef", 2, MSG_MORE));
 	say_result("MSG_EOR", send(fd, "gh", 2, MSG_EOR));
 	say_result("MSG_CONFIRM", send(fd, "ij", 2, MSG_CONFIRM | MSG_DONTROUTE));
+	meet();
+	send_pattern(fd, MUCH, MUCH, 1);
 }
 
 /* Data held by MSG_MORE must come out by itself, sooner or later. */

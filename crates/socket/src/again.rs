@@ -2,7 +2,7 @@
 //! reads on takes them out of the ring and drops these; one that must give the ring up, and has nobody left to give it back to, drops
 //! what it has read already, and leaves the rest to whoever reads the kernel's queue from then on.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag};
-use crate::{doorbell, end, settings, spin};
+use crate::{ON_STACK, doorbell, end, settings, spin};
 use vmmc_os::{abi, kernel, process};
 use vmmc_protocol::Reason;
 use vmmc_stream::Lie;
@@ -13,8 +13,6 @@ const OVERFLOW_MOST: u64 = 256 * 1024;
 /// The kernel takes about so many bytes in a microsecond. A receiver that is at work is faster, so it is first waited for as long
 /// as sending again would take.
 const BYTES_A_MICROSECOND: u64 = 4096;
-/// Small, for a program's thread may have little stack; the kernel is told that more follows, and makes large segments of them.
-const PIECE: usize = 4096;
 /// Longest wait for what is to be dropped, in rounds of [`ROUND_MICROS`]: the kernel has not moved it over yet.
 const ROUNDS: u32 = 200;
 const ROUND_MICROS: u32 = 100;
@@ -46,11 +44,12 @@ pub(crate) fn send(connection: &Connection, fd: i32, sender: &ConnectionSender<'
 #[cold]
 #[inline(never)]
 fn send_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, unread: u64) -> u64 {
-    let (mut piece, mut left) = ([0u8; PIECE], unread);
+    let (mut piece, mut left) = ([0u8; ON_STACK], unread);
     while left > 0 {
         let n = sender.read_back(left, &mut piece);
         sender.ringing(n as u64);
         let bytes = piece.get(..n).unwrap_or_default();
+        // The kernel makes large segments of them.
         let more = if n as u64 == left { 0 } else { abi::MSG_MORE };
         let sent = kernel::send(fd, bytes, abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL | more).unwrap_or_else(|error| {
             end::keep_error(connection, error);

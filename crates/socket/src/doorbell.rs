@@ -1,16 +1,14 @@
 //! Doorbells: one byte on the kernel road that wakes whoever sleeps there, and their disposal.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender};
 use crate::wait::hot;
-use crate::{end, service, table};
+use crate::{ON_STACK, end, service, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::record::count;
 use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
 
-/// So many doorbells at most are usually taken at once.
+/// So many doorbells at most are usually taken at once, and otherwise as many as may stand on the stack.
 const FEW: usize = 64;
-/// And otherwise so many.
-const MANY: usize = 4096;
 
 /// Rings. The send gate is held. An error that the kernel reports here is kept.
 #[inline(never)]
@@ -103,7 +101,7 @@ pub(crate) fn drain(
     ended
 }
 
-/// Most of them are bytes that were sent again. A program's thread may have little stack, and what is rare takes none from the rest.
+/// Most of them are bytes that were sent again. What is rare takes no stack from the rest.
 #[cold]
 #[inline(never)]
 fn drain_many(
@@ -112,7 +110,7 @@ fn drain_many(
     receiver: &ConnectionReceiver<'_>,
     doorbells: usize,
 ) -> Result<bool, Lie> {
-    drain_by(connection, fd, receiver, doorbells, &mut [0; MANY])
+    drain_by(connection, fd, receiver, doorbells, &mut [0; ON_STACK])
 }
 
 fn drain_by(

@@ -57,9 +57,13 @@ pub mod wait;
 pub use ending::Ending;
 pub use service::{come_back, step_aside};
 
+/// Most bytes on their way that stand on a thread's stack at once: it may be as small as 16 KiB, of which the program's own frames
+/// and a signal's have much.
+const ON_STACK: usize = 1024;
+
 /// Calls that move bytes.
 pub mod data {
-    pub use crate::recv::recv;
+    pub use crate::recv::{discard, recv};
     pub use crate::send::send;
     #[cfg(target_os = "linux")]
     pub use crate::sendfile::sendfile;

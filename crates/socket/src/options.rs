@@ -141,11 +141,15 @@ fn tell_left(connection: &Connection, fd: i32, value: &[u8]) -> Ending {
 /// Source: `tcp_inq_hint` in Linux's net/ipv4/tcp.c, which counts FIN until it is received and says 1 afterwards.
 #[must_use]
 pub fn left(fd: i32) -> Option<i32> {
-    let connection = table::lookup(fd).filter(|connection| connection.has(flag::LEFT_ASKED))?;
+    table::lookup(fd).filter(|connection| connection.has(flag::LEFT_ASKED))?;
     // The end first: bytes that come between the two questions stand before it.
     let ended = end::kernel_says_ended(fd);
-    let bytes = unread(connection, fd).unwrap_or_else(|| doorbell::queued(fd));
-    Some(i32::try_from(bytes).unwrap_or(i32::MAX).saturating_add(i32::from(ended)))
+    Some(i32::try_from(waiting(fd)).unwrap_or(i32::MAX).saturating_add(i32::from(ended)))
+}
+
+/// How many bytes could be received now.
+pub(crate) fn waiting(fd: i32) -> usize {
+    table::lookup(fd).and_then(|connection| unread(connection, fd)).unwrap_or_else(|| doorbell::queued(fd)) as usize
 }
 
 /// `getsockopt`; `Handled(n)`: n bytes were put into `value`, the call returns 0 and sets `*optlen = n`.

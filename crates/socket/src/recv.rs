@@ -3,7 +3,7 @@ mod sleep;
 
 use crate::connection::{Connection, ConnectionReceiver, flag, phase};
 use crate::wait::hot;
-use crate::{Ending, again, doorbell, end, pairing, roads, settings, spin, table};
+use crate::{Ending, ON_STACK, again, doorbell, end, options, pairing, roads, settings, spin, table};
 use std::io::IoSliceMut;
 use std::time::Duration;
 use vmmc_os::{Errno, abi, clock, kernel};
@@ -167,7 +167,11 @@ fn recv_paired(
         return kernel::recv_slices(fd, bufs, flags);
     }
     if flags & abi::MSG_TRUNC != 0 {
-        return discard(connection, fd, wanted, flags & !abi::MSG_TRUNC);
+        return match discard(fd, wanted, flags & !abi::MSG_TRUNC) {
+            Ending::Handled(n) => Ok(n as usize),
+            Ending::Failed(error) => Err(error),
+            Ending::Bypass => kernel::recv_slices(fd, bufs, flags),
+        };
     }
     let mut call =
         Call { connection, fd, bufs, flags, wanted, done: 0, ended: false, woken: false, asleep_since: None };
@@ -190,26 +194,32 @@ fn recv_paired(
     }
 }
 
-/// MSG_TRUNC on TCP: up to `wanted` bytes are received and dropped, and the program's buffers are left alone.
+/// MSG_TRUNC on TCP: up to `wanted` bytes are received and dropped, and the program's buffers are left alone; `flags` are the others.
 /// Source: tcp(7).
-fn discard(connection: &'static Connection, fd: i32, wanted: usize, flags: i32) -> Result<usize, Errno> {
-    let (mut scratch, mut done) = ([0u8; 4096], 0);
+#[cold]
+#[inline(never)]
+pub fn discard(fd: i32, wanted: usize, flags: i32) -> Ending {
+    let (mut scratch, mut done) = ([0u8; ON_STACK], 0);
     while done < wanted {
-        let room = scratch.get_mut(..wanted.min(4096 + done) - done).unwrap_or_default();
+        let room = scratch.get_mut(..ON_STACK.min(wanted - done)).unwrap_or_default();
         let asked = room.len();
         let more = if done > 0 && flags & abi::MSG_WAITALL == 0 { abi::MSG_DONTWAIT } else { 0 };
-        match recv_ring(connection, fd, &mut [IoSliceMut::new(room)], flags | more) {
-            Ok(n) => {
-                done += n;
-                if n < asked || flags & abi::MSG_PEEK != 0 {
+        match recv(fd, &mut [IoSliceMut::new(room)], flags | more) {
+            // They are counted where they stand.
+            Ending::Handled(n @ 1..) if flags & abi::MSG_PEEK != 0 => {
+                return Ending::Handled(options::waiting(fd).clamp(n as usize, wanted) as isize);
+            }
+            Ending::Handled(n) => {
+                done += n as usize;
+                if (n as usize) < asked {
                     break;
                 }
             }
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
+            ending if done == 0 => return ending,
+            _ => break,
         }
     }
-    Ok(done)
+    Ending::Handled(done as isize)
 }
 
 impl Call<'_, '_> {

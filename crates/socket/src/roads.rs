@@ -1,7 +1,7 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
 use crate::wait::hot;
-use crate::{again, doorbell, end, pairing, safety_net, service, settings, table};
+use crate::{ON_STACK, again, doorbell, end, pairing, safety_net, service, settings, table};
 use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Back, Lie, Next, Road};
@@ -22,8 +22,6 @@ const ROUNDS_TO_ASK_AGAIN: u32 = 8;
 const ROUNDS_TO_ASK_KERNEL: u32 = 64;
 /// Longest wait for the first byte that comes back by the kernel road.
 const RETURN_ROUNDS: u32 = 2_000;
-/// Given-back bytes are sent in pieces of so many.
-const RETURN_PIECE: usize = 4096;
 /// So long a sender holds for a peer that sends no more and may be dead: longer than a receiver tries.
 const HALF_CLOSED_HOLD_MICROS: u32 = 6_000_000;
 
@@ -226,7 +224,7 @@ fn answer_retract(connection: &Connection, fd: i32, sender: &ConnectionSender<'_
 
 #[cold]
 fn return_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> Result<(), Errno> {
-    let mut piece = [0u8; RETURN_PIECE];
+    let mut piece = [0u8; ON_STACK];
     let punished = |lie| end::punish(connection, fd, lie);
     while !sender.is_released().map_err(punished)? {
         let n = sender.next_return(&mut piece).map_err(punished)?;
@@ -410,9 +408,10 @@ fn await_return(fd: i32, receiver: &ConnectionReceiver<'_>) {
 
 /// Whether the kernel had something; it has been given back. What the kernel has to say behind its bytes is not heard here,
 /// for it says it once: whoever reads on is to hear it.
+#[inline(never)]
 fn given_from_kernel(fd: i32, receiver: &ConnectionReceiver<'_>, limit: usize) -> Result<bool, Lie> {
-    let mut piece = [0u8; 4096];
-    let Some(piece) = piece.get_mut(..limit.min(4096).min(doorbell::queued(fd) as usize)) else { return Ok(false) };
+    let mut piece = [0u8; ON_STACK];
+    let Some(piece) = piece.get_mut(..limit.min(ON_STACK).min(doorbell::queued(fd) as usize)) else { return Ok(false) };
     if piece.is_empty() {
         return Ok(false);
     }

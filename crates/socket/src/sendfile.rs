@@ -1,14 +1,52 @@
 //! A file to a connection.
 use crate::connection::{Connection, flag, phase};
 use crate::send::{PIECE, send_paired};
-use crate::{Ending, pairing, roads, table};
+use crate::{Ending, ON_STACK, pairing, roads, table};
+use core::cell::UnsafeCell;
 use std::io::IoSlice;
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::Road;
-use vmmc_sync::Ordering;
+use vmmc_sync::{AtomicU32, Ordering};
 
-/// `sendfile(out, in, offset, count)` to a connection on the VMMC road: the file is read into the ring by way of a small
+/// What stands between the file and the ring: large, for smaller pieces take more system calls (1 KiB twice the time), and so not on
+/// the stack.
+const LARGE: usize = 16 * 1024;
+/// So many calls at once have a large piece; others make do with a small one.
+const LARGE_COUNT: usize = 8;
+
+struct Pieces([UnsafeCell<[u8; LARGE]>; LARGE_COUNT]);
+
+// SAFETY: a bit in `LENT` lets one call at a time reach its piece.
+unsafe impl Sync for Pieces {}
+
+static PIECES: Pieces = Pieces([const { UnsafeCell::new([0; LARGE]) }; LARGE_COUNT]);
+/// A bit for each piece that is lent. One whose call was cancelled, or left by a jump, stays so.
+static LENT: AtomicU32 = AtomicU32::new(0);
+
+/// A large piece, until dropped.
+struct Lent(u32);
+
+impl Lent {
+    fn take() -> Option<Self> {
+        let lend = |lent: u32| (lent.trailing_ones() < LARGE_COUNT as u32).then_some(lent | (lent + 1));
+        LENT.fetch_update(Ordering::Acquire, Ordering::Relaxed, lend).ok().map(|lent| Self(lent.trailing_ones()))
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        let Some(piece) = PIECES.0.get(self.0 as usize) else { return &mut [] };
+        // SAFETY: the bit of this piece was clear, and is set as long as `self` lives.
+        unsafe { &mut *piece.get() }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        LENT.fetch_and(!(1 << self.0), Ordering::Release);
+    }
+}
+
+/// `sendfile(out, in, offset, count)` to a connection on the VMMC road: the file is read into the ring by way of a
 /// buffer. `Bypass` where the kernel does it better or alone.
 pub fn sendfile(out: i32, input: i32, offset: Option<&mut i64>, count: usize) -> Ending {
     let Some(connection) = table::lookup(out) else { return Ending::Bypass };
@@ -23,7 +61,8 @@ pub fn sendfile(out: i32, input: i32, offset: Option<&mut i64>, count: usize) ->
         (None, Ok(position)) => position as i64,
         (None, Err(_)) => return sendfile_by_kernel(connection, out, input, offset, count),
     };
-    let mut piece = [0u8; 16 * 1024];
+    let (mut small, mut large) = ([0u8; ON_STACK], Lent::take());
+    let piece = large.as_mut().map_or(&mut small[..], Lent::bytes);
     let (start, mut failed) = (position, None);
     while ((position - start) as usize) < count {
         let want = piece.len().min(count - (position - start) as usize);

@@ -10,8 +10,8 @@ use crate::{Lie, Next, Receiver, Road};
 use vmmc_contract::{Export, Import};
 use vmmc_sync::{Ordering, fence};
 
-/// Bytes are given back in pieces of so many.
-const PIECE: usize = 4096;
+/// Bytes are given back in pieces of so many: a thread may have little stack.
+const PIECE: usize = 1024;
 
 /// What a receiver that gives back has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +174,7 @@ impl<E: Export, I: Import> Receiver<'_, E, I> {
         length.checked_sub(waiting).map(|room| room as usize).ok_or(Lie::Index)
     }
 
+    #[inline(never)]
     fn give_unread(&self, n: usize) -> Result<(), Lie> {
         let (mut piece, mut left) = ([0; PIECE], n);
         while left > 0 {

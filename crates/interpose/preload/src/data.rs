@@ -55,8 +55,6 @@ const BESIDE_STREAM: c_int = libc::MSG_ERRQUEUE | libc::MSG_FASTOPEN;
 const RECEIVED_BESIDE: c_int = BESIDE_STREAM | libc::MSG_OOB;
 /// The kernel refuses a longer address (`struct sockaddr_storage`).
 const ADDRESS_MAX: socklen_t = 128;
-/// How much of a stream one call throws away at most, where the program gave no buffer.
-const DISCARD_MAX: usize = 4096;
 
 /// Whether a call on `fd` with `flags` is for the socket room. If only the kernel can do it, the stream moves back here,
 /// unless it is `beside` the stream.
@@ -287,9 +285,7 @@ fn awaited(fd: c_int, flags: c_int) -> Option<ssize_t> {
 /// `recv(fd, NULL, len, MSG_TRUNC)`: TCP throws `len` bytes away.
 #[cold]
 fn discarded(fd: c_int, len: usize, flags: c_int) -> Option<ssize_t> {
-    let mut nowhere = [0_u8; DISCARD_MAX];
-    let place = nowhere.get_mut(..len.min(DISCARD_MAX))?;
-    asked(|| room::data::recv(fd, &mut [IoSliceMut::new(place)], flags & !libc::MSG_TRUNC))
+    asked(|| room::data::discard(fd, len, flags & !libc::MSG_TRUNC))
 }
 
 #[unsafe(no_mangle)]
