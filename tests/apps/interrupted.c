@@ -155,10 +155,74 @@ static void send_client(int fd)
 	expect_text(fd, "and then all is well");
 }
 
+/* A signal some microseconds after a call has begun: it may come before the call and be missed, but not often. */
+enum { TRIES = 160, MISSED_MAX = 5, SOON_US = 30 };
+static _Atomic int begun;
+
+static void *interrupt_soon(void *unused)
+{
+	struct timespec now, since;
+	(void)unused;
+	while (!begun)
+		;
+	clock_gettime(CLOCK_MONOTONIC, &since);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - since.tv_sec) * 1000000000L + now.tv_nsec - since.tv_nsec < SOON_US * 1000);
+	pthread_kill(sleeper, SIGUSR1);
+	return NULL;
+}
+
+static void limit(int fd, int milliseconds)
+{
+	struct timeval limit = { 0, milliseconds * 1000 };
+	MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+}
+
+static bool is_missed(enum call call, int fd)
+{
+	char byte;
+	send_text(fd, "x");
+	recv_all(fd, &byte, 1);
+	begun = 0;
+	sleeper = pthread_self();
+	pthread_t helper = start_thread(interrupt_soon, NULL);
+	limit(fd, 50);
+	usleep(200);
+	begun = 1;
+	bool missed = perform(call, fd, 50) >= 0 || errno != EINTR;
+	limit(fd, 0);
+	pthread_join(helper, NULL);
+	return missed;
+}
+
+static void soon_server(int fd)
+{
+	count_signal(SIGUSR1, 0);
+	static const enum call calls[] = { RECV, POLL, SELECT, EPOLL };
+	for (int i = 0; i < COUNT(calls); i++) {
+		int missed = 0;
+		for (int try = 0; try < TRIES; try++)
+			missed += is_missed(calls[i], fd);
+		say("%s is interrupted soon after it has begun", names[calls[i]]);
+		if (missed > MISSED_MAX)
+			say("WRONG: not in %d of %d times", missed, TRIES);
+	}
+	MUST(shutdown(fd, SHUT_WR));
+}
+
+static void soon_client(int fd)
+{
+	char byte;
+	while (recv(fd, &byte, 1, 0) == 1)
+		MUST(send(fd, &byte, 1, 0));
+}
+
 static const struct test_case cases[] = {
 	{ "plain", plain_server, client, PAIRED },
 	{ "SA_RESTART", restart_server, client, PAIRED },
 	{ "time-out", timeout_server, timeout_client, PAIRED },
 	{ "send", send_server, send_client, PAIRED },
+	{ "soon", soon_server, soon_client, PAIRED },
 };
 MAIN(cases)

@@ -143,8 +143,11 @@ fn spin_for_news(connection: &'static Connection, fd: i32) -> Result<(), Errno> 
     if receiver.is_rung() && settings::spin_max_micros() > 0 {
         doorbell::hush(connection, fd)?;
     }
-    spin::until(&connection.spin, || receiver.has_news() || receiver.end_hinted());
-    Ok(())
+    match spin::until(&connection.spin, || receiver.has_news() || receiver.end_hinted()) {
+        // Source: signal(7), "Interruption of system calls"; nor is a receive with a time limit restarted.
+        Err(by) if !by.restarts || kernel::time_limit(fd, false).is_some() => Err(Errno(abi::EINTR)),
+        _ => Ok(()),
+    }
 }
 
 #[inline(always)]
@@ -188,8 +191,10 @@ fn recv_paired(
                 }
             }
         }
-        if !call.ended {
-            await_news(connection, fd, flags)?;
+        if !call.ended
+            && let Err(error) = await_news(connection, fd, flags)
+        {
+            return if call.done > 0 { Ok(call.done) } else { Err(error) };
         }
     }
 }

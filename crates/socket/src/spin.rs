@@ -1,6 +1,6 @@
 //! Spinning, bounded and earned: a wait spins only as long as spinning has lately paid.
 use crate::settings;
-use vmmc_os::{clock, process};
+use vmmc_os::{clock, process, signal};
 use vmmc_sync::{AtomicU32, Ordering, spin_loop};
 
 /// Shortest spin, also where none has paid: a fraction of what a sleep and a wake cost, and enough to meet a sender that
@@ -15,20 +15,26 @@ const LOOKS: u32 = 64;
 /// Looks before the first yield: a peer on another processor answers within this.
 const LOOKS_BEFORE_YIELD: u32 = 512;
 
+/// A signal handler has run while a wait spun: what the kernel says to that is the caller's to say.
+pub(crate) struct Interrupted {
+    /// The handler wants calls to be restarted.
+    pub(crate) restarts: bool,
+}
+
 /// Spins until `look` says yes (`true`) or the budget kept in `memory` is spent. `memory` learns from the outcome.
 #[inline]
-pub(crate) fn until(memory: &AtomicU32, mut look: impl FnMut() -> bool) -> bool {
+pub(crate) fn until(memory: &AtomicU32, mut look: impl FnMut() -> bool) -> Result<bool, Interrupted> {
     if look() {
-        return true;
+        return Ok(true);
     }
     let most = settings::spin_max_micros();
     let budget = budget(memory, most);
     if budget == 0 {
-        return false;
+        return Ok(false);
     }
-    let paid = spin(settings::ticks(budget), &mut look);
+    let paid = spin_heeding(settings::ticks(budget), None, &mut look)?;
     learn(memory, budget, most, paid);
-    paid
+    Ok(paid)
 }
 
 /// What one wait on many things may spin, in slices between which it looks at other things.
@@ -49,15 +55,20 @@ impl<'a> Budget<'a> {
         Self { memory, most, granted, left: granted }
     }
 
-    /// Spins for one slice, if anything is left. `true`: `look` said yes.
-    pub(crate) fn slice(&mut self, micros: u32, mut look: impl FnMut() -> bool) -> bool {
+    /// Spins for one slice, if anything is left. `true`: `look` said yes. `sigmask` is the wait's own.
+    pub(crate) fn slice(
+        &mut self,
+        micros: u32,
+        sigmask: Option<u64>,
+        mut look: impl FnMut() -> bool,
+    ) -> Result<bool, Interrupted> {
         let slice = self.left.min(micros);
         self.left -= slice;
-        let paid = look() || slice > 0 && spin(settings::ticks(slice), &mut look);
+        let paid = look() || slice > 0 && spin_heeding(settings::ticks(slice), sigmask, &mut look)?;
         if paid && slice > 0 {
             self.learn(true);
         }
-        paid
+        Ok(paid)
     }
 
     pub(crate) fn is_spent(&self) -> bool {
@@ -80,6 +91,23 @@ impl<'a> Budget<'a> {
 /// Spins at most `micros` microseconds, whatever was learnt.
 pub(crate) fn at_most(micros: u32, mut look: impl FnMut() -> bool) -> bool {
     look() || spin(settings::ticks(micros), &mut look)
+}
+
+/// As [`spin`], and no signal is lost: the sleep that follows would not be interrupted by one that came before. The first looks, in
+/// which most spins end that pay, take less time than a call does to begin, and do without.
+#[inline]
+fn spin_heeding(ticks: u64, sigmask: Option<u64>, look: &mut impl FnMut() -> bool) -> Result<bool, Interrupted> {
+    for _ in 0..LOOKS {
+        if look() {
+            return Ok(true);
+        }
+        spin_loop();
+    }
+    let held = signal::hold();
+    match spin(ticks, look) {
+        true => Ok(true),
+        false => held.let_in(sigmask).map_or(Ok(false), |restarts| Err(Interrupted { restarts })),
+    }
 }
 
 fn spin(ticks: u64, look: &mut impl FnMut() -> bool) -> bool {

@@ -6,10 +6,11 @@
 //!
 //! A system supplies, in files of the same names: `abi.rs` (the numbers of the socket interface), `kernel.rs` (raw calls),
 //! `memory.rs` (mappings, memory that is shared and can't shrink), `futex.rs` (sleep on a word), `clock.rs` (cycle counter,
-//! monotonic time), `process.rs` (ids, threads without the C library's help), `descriptor.rs` (descriptors by number),
-//! `bell.rs` (one bit that wakes another process), `watch.rs` (what the service thread waits on), `cancel.rs` (the C
-//! library's thread cancellation in a call that sleeps), `channel.rs` (messages with what is attached, see [`channel`]), `endpoint.rs`
-//! (what it says of a TCP socket, see [`endpoint`]), `detached.rs` (a program as nobody's child); and in `mod.rs` `PollFd`.
+//! monotonic time), `process.rs` (ids, threads without the C library's help), `signal.rs` (signals held back),
+//! `descriptor.rs` (descriptors by number), `bell.rs` (one bit that wakes another process), `watch.rs` (what the service thread waits
+//! on), `cancel.rs` (the C library's thread cancellation in a call that sleeps), `channel.rs` (messages with what is attached,
+//! see [`channel`]), `endpoint.rs` (what it says of a TCP socket, see [`endpoint`]), `detached.rs` (a
+//! program as nobody's child); and in `mod.rs` `PollFd`.
 
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(windows, path = "windows/mod.rs")]

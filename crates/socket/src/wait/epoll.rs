@@ -1,7 +1,7 @@
 //! `epoll_wait`: the kernel's set holds every registration; what the ring knows is added, doorbells are taken away.
 use super::hot::{self, HOT};
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
-use super::{Deadline, KERNEL_LOOK_MICROS, asleep, ready, registration};
+use super::{Deadline, KERNEL_LOOK_MICROS, asleep, interrupted, ready, registration};
 use crate::connection::Connection;
 use crate::{Ending, doorbell, settings, spin, table};
 use std::time::Duration;
@@ -53,10 +53,11 @@ impl Wait {
             }
             let budget = budget.get_or_insert_with(|| spin::Budget::grant(&self.set.spin, hot));
             let may_spin = any_hot && self.set.sleepers.load(Ordering::Relaxed) == 0;
-            if may_spin && (budget.slice(KERNEL_LOOK_MICROS, || hot::has_news(self.number)) || !budget.is_spent()) {
-                continue;
-            }
             if may_spin {
+                let has_news = || hot::has_news(self.number);
+                if budget.slice(KERNEL_LOOK_MICROS, sigmask, has_news).map_err(interrupted)? || !budget.is_spent() {
+                    continue;
+                }
                 budget.failed();
             }
             let (found, in_time) = self.sleep(out, deadline, sigmask)?;

@@ -26,8 +26,9 @@ pub(crate) use {watched as hot, watched as registration};
 
 pub use poll::poll;
 
+use crate::spin::Interrupted;
 use std::time::Duration;
-use vmmc_os::{cancel, clock};
+use vmmc_os::{Errno, abi, cancel, clock};
 
 /// Native descriptors are looked at this often while accelerated ones are busy or spun on: a twentieth of the time.
 const KERNEL_LOOK_MICROS: u32 = 20 * vmmc_os::kernel::POLL_MICROS;
@@ -39,6 +40,11 @@ fn asleep<T, R>(held: &T, call: impl FnOnce() -> R) -> R {
         unsafe { held.cast::<T>().drop_in_place() };
     }
     cancel::sleep_holding(held, give_back::<T>, call)
+}
+
+/// These calls are never restarted.
+fn interrupted(_: Interrupted) -> Errno {
+    Errno(abi::EINTR)
 }
 
 /// A point in time until which a call may wait.

@@ -1,5 +1,5 @@
 //! `poll` and `ppoll`.
-use super::{Deadline, KERNEL_LOOK_MICROS, asleep, hot, ready};
+use super::{Deadline, KERNEL_LOOK_MICROS, asleep, hot, interrupted, ready};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
@@ -89,9 +89,11 @@ pub(super) fn wait(
         }
         if timeout == Some(Duration::ZERO) {
             // Even so signals that the mask opens get in, unless there are events.
-            return sigmask.map_or(Ok(0), |_| kernel(&mut [], timeout, sigmask));
+            return sigmask.map_or(Ok(0), |_| (kernel.sleep)(&mut [], timeout, sigmask));
         }
-        if budget.slice(KERNEL_LOOK_MICROS, || fds.iter().any(has_news)) || !budget.is_spent() {
+        if budget.slice(KERNEL_LOOK_MICROS, sigmask, || fds.iter().any(has_news)).map_err(interrupted)?
+            || !budget.is_spent()
+        {
             continue;
         }
         budget.failed();

@@ -13,6 +13,7 @@ pub mod memory;
 pub(crate) mod place;
 pub mod process;
 mod select;
+pub mod signal;
 pub mod watch;
 
 pub use libc::{epoll_event as EpollEvent, pollfd as PollFd};

@@ -37,6 +37,7 @@ mod overlapped;
 mod owner;
 mod pipe;
 pub mod process;
+pub mod signal;
 pub mod watch;
 pub mod winsock;
 
