@@ -6,7 +6,7 @@ use crate::real::{also, real};
 use core::ffi::c_int;
 use libc::{fd_set, nfds_t, sigset_t, timespec, timeval};
 use std::time::Duration;
-use vmmc_os::{EpollEvent, PollFd};
+use vmmc_os::{EpollEvent, PollFd, clock};
 use vmmc_socket as room;
 
 real! {
@@ -211,11 +211,9 @@ pub(crate) unsafe extern "C" fn epoll_ctl(epfd: c_int, op: c_int, fd: c_int, eve
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn epoll_wait(epfd: c_int, events: *mut EpollEvent, count: c_int, time: c_int) -> c_int {
     // SAFETY: the program's arguments.
-    if let Some(result) = unsafe { waited(epfd, events, count, milliseconds(time), core::ptr::null()) } {
-        return result;
-    }
+    let by_kernel = || unsafe { real::epoll_wait(epfd, events, count, time) };
     // SAFETY: the program's arguments.
-    unsafe { real::epoll_wait(epfd, events, count, time) }
+    unsafe { waited(epfd, events, count, milliseconds(time), core::ptr::null(), by_kernel) }
 }
 
 #[unsafe(no_mangle)]
@@ -227,11 +225,9 @@ pub(crate) unsafe extern "C" fn epoll_pwait(
     mask: *const sigset_t,
 ) -> c_int {
     // SAFETY: the program's arguments.
-    if let Some(result) = unsafe { waited(epfd, events, count, milliseconds(time), mask) } {
-        return result;
-    }
+    let by_kernel = || unsafe { real::epoll_pwait(epfd, events, count, time, mask) };
     // SAFETY: the program's arguments.
-    unsafe { real::epoll_pwait(epfd, events, count, time, mask) }
+    unsafe { waited(epfd, events, count, milliseconds(time), mask, by_kernel) }
 }
 
 #[unsafe(no_mangle)]
@@ -243,24 +239,48 @@ pub(crate) unsafe extern "C" fn epoll_pwait2(
     mask: *const sigset_t,
 ) -> c_int {
     // SAFETY: the program's arguments.
-    if let Some(result) = unsafe { timeout(time).and_then(|limit| waited(epfd, events, count, limit, mask)) } {
-        return result;
-    }
+    let by_kernel = || unsafe { real::epoll_pwait2(epfd, events, count, time, mask) };
     // SAFETY: the program's arguments.
-    unsafe { real::epoll_pwait2(epfd, events, count, time, mask) }
+    unsafe {
+        match timeout(time) {
+            Some(limit) => waited(epfd, events, count, limit, mask, by_kernel),
+            None => by_kernel(),
+        }
+    }
 }
 
-/// The socket room's epoll_wait(2); `None` if the call is the kernel's.
+/// The socket room's epoll_wait(2), or the kernel's. If the set has become the room's while the kernel waited, what the kernel has
+/// reported is looked at once more, and waited for if nothing is left of it.
 unsafe fn waited(
     epfd: c_int,
     events: *mut EpollEvent,
     count: c_int,
     limit: Option<Duration>,
     mask: *const sigset_t,
-) -> Option<c_int> {
+    by_kernel: impl FnOnce() -> c_int,
+) -> c_int {
     // SAFETY: the program's arguments.
-    let (places, signals) = unsafe { (array(events, usize::try_from(count).ok()?)?, signal_set(mask)?) };
-    asked(|| room::wait::epoll_wait(epfd, places, limit, signals)).map(|result| result as c_int)
+    let Some(signals) = (unsafe { signal_set(mask) }) else { return by_kernel() };
+    let by_room = |limit| {
+        // SAFETY: as above.
+        let places = unsafe { array(events, usize::try_from(count).ok()?) }?;
+        asked(|| room::wait::epoll_wait(epfd, places, limit, signals)).map(|result| result as c_int)
+    };
+    if let Some(result) = by_room(limit) {
+        return result;
+    }
+    let since = clock::monotonic();
+    let reported = by_kernel();
+    // SAFETY: so many places the kernel has filled; none if there was an error.
+    let reports = unsafe { array(events, usize::try_from(reported).unwrap_or(0)) };
+    match reports.and_then(|reports| told(|| room::wait::epoll_waited(epfd, reports))) {
+        None => reported,
+        Some(0) => {
+            let waited = clock::monotonic().saturating_sub(since);
+            by_room(limit.map(|limit| limit.saturating_sub(waited))).unwrap_or(0)
+        }
+        Some(kept) => kept as c_int,
+    }
 }
 
 also! {

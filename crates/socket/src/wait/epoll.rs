@@ -23,6 +23,24 @@ pub fn epoll_wait(epfd: i32, events: &mut [EpollEvent], timeout: Option<Duration
     }
 }
 
+/// The kernel alone was waited for, since no member's data had come over VMMC when that began: how many of its reports are true, now
+/// at the front. `None`: it is so still, and all of them are. Otherwise another thread has added a connection meanwhile, or one has
+/// moved, and a report may be of a doorbell.
+pub fn epoll_waited(epfd: i32, reports: &mut [EpollEvent]) -> Option<usize> {
+    let table::Entry::Epoll(number) = table::entry(epfd) else { return None };
+    let set = set::get(number);
+    // Whoever has just added one is still at work on the set.
+    if set.members.is_own() {
+        return None;
+    }
+    drop(set.members.hold());
+    if !hot::is_accelerated(number) {
+        return None;
+    }
+    let wait = Wait { epfd, set, number };
+    Some(wait.settle(wait.begin_look(), reports, 0, reports.len()))
+}
+
 /// One wait on one set.
 struct Wait {
     epfd: i32,

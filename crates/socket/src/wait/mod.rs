@@ -18,7 +18,7 @@ mod set;
 pub(crate) mod watched;
 
 #[cfg(target_os = "linux")]
-pub use {epoll::epoll_wait, registration::epoll_ctl, registration::epoll_made, select::select};
+pub use {epoll::epoll_wait, epoll::epoll_waited, registration::epoll_ctl, registration::epoll_made, select::select};
 #[cfg(windows)]
 pub use {list::select, watched::News, watched::keep_end_back, watched::on_news, watched::watch};
 #[cfg(windows)]
