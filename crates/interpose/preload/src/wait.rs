@@ -269,16 +269,13 @@ unsafe fn waited(
     if let Some(result) = by_room(limit) {
         return result;
     }
-    let since = clock::monotonic();
+    let deadline = limit.map(|limit| clock::monotonic().saturating_add(limit));
     let reported = by_kernel();
     // SAFETY: so many places the kernel has filled; none if there was an error.
     let reports = unsafe { array(events, usize::try_from(reported).unwrap_or(0)) };
     match reports.and_then(|reports| told(|| room::wait::epoll_waited(epfd, reports))) {
         None => reported,
-        Some(0) => {
-            let waited = clock::monotonic().saturating_sub(since);
-            by_room(limit.map(|limit| limit.saturating_sub(waited))).unwrap_or(0)
-        }
+        Some(0) => by_room(deadline.map(|end| end.saturating_sub(clock::monotonic()))).unwrap_or(0),
         Some(kept) => kept as c_int,
     }
 }
