@@ -87,6 +87,7 @@ programs! {
     socket_timeouts
     splice
     stdio_sockets
+    stopped_peer
     taken
     tcp_counts
     threads_one_socket

@@ -1,7 +1,8 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
+use crate::roads::{MOVE_BACK_ROUNDS, ROUND_MICROS};
 use crate::{Ending, again, doorbell, end, roads, service, table};
-use vmmc_os::{Errno, abi, kernel};
+use vmmc_os::{Errno, abi, kernel, process};
 use vmmc_protocol::{Reason, record::DirectionRecord};
 use vmmc_stream::{Ahead, Next, Road};
 use vmmc_sync::Ordering;
@@ -35,18 +36,27 @@ fn shut_down(fd: i32, how: i32) -> Ending {
 }
 
 fn shut_sending_down(connection: &'static Connection, fd: i32, how: i32) -> Ending {
-    let alone = connection.send_gate.alone(crate::process::id());
-    if alone.is_none() && connection.send_gate.is_own(crate::process::id()) {
-        return shut_later(connection, fd, how);
+    for _ in 0..MOVE_BACK_ROUNDS {
+        let alone = connection.send_gate.alone(crate::process::id());
+        if alone.is_none() && connection.send_gate.is_own(crate::process::id()) {
+            break;
+        }
+        match end_stream(connection, fd, how, alone.is_some()) {
+            Ending::Failed(Errno(abi::EAGAIN)) => {}
+            ending => return ending,
+        }
+        drop(alone);
+        process::sleep_micros(ROUND_MICROS);
     }
-    end_stream(connection, fd, how, alone.is_some())
+    shut_later(connection, fd, how)
 }
 
-/// The send gate is held (`alone`), or kernel calls are under way: then the stream is on the kernel's road.
+/// The send gate is held (`alone`), or kernel calls are under way: then the stream is on the kernel's road. `EAGAIN`: the peer is
+/// yet to give bytes back, or the kernel to take them, and they go first.
 fn end_stream(connection: &Connection, fd: i32, how: i32, alone: bool) -> Ending {
     if connection.is_paired() && alone {
         let sender = connection.sender();
-        if let Err(error) = roads::settle_return(connection, fd, &sender, true) {
+        if let Err(error) = roads::settle_return(connection, fd, &sender) {
             return Ending::Failed(error);
         }
         roads::leave(connection, fd, &sender, Reason::NO_SEND_SEEN);
@@ -65,8 +75,8 @@ fn end_stream(connection: &Connection, fd: i32, how: i32, alone: bool) -> Ending
     ending
 }
 
-/// A signal handler has interrupted its own thread's work on the stream, and that comes before the end: whoever is at work on the
-/// stream next ends it, or the safety net.
+/// Something comes before the end of the stream: the work of this thread's own that a signal handler has interrupted, or a peer that
+/// does not answer. Whoever is at work on the stream next ends it, or the safety net.
 fn shut_later(connection: &Connection, fd: i32, how: i32) -> Ending {
     let ending = match how {
         abi::SHUT_WR => Ending::Handled(0),
@@ -84,8 +94,8 @@ fn shut_later(connection: &Connection, fd: i32, how: i32) -> Ending {
 #[inline]
 pub(crate) fn shut_if_due(connection: &'static Connection, fd: i32, alone: bool) {
     if connection.has(flag::SHUT_DUE) {
-        connection.set(flag::SHUT_DUE, false);
-        end_stream(connection, fd, abi::SHUT_WR, alone);
+        let ending = end_stream(connection, fd, abi::SHUT_WR, alone);
+        connection.set(flag::SHUT_DUE, ending == Ending::Failed(Errno(abi::EAGAIN)));
         disarm_if_shut(connection);
     }
 }

@@ -15,8 +15,8 @@ const CATCH_UP_IDLE_ROUNDS: u32 = 10;
 /// It does so once in this many kernel calls.
 const CATCH_UP_EVERY: u64 = 32;
 /// Longest wait for the peer in a move back; in rounds of [`ROUND_MICROS`].
-const MOVE_BACK_ROUNDS: u32 = 20_000;
-const ROUND_MICROS: u32 = 100;
+pub(crate) const MOVE_BACK_ROUNDS: u32 = 20_000;
+pub(crate) const ROUND_MICROS: u32 = 100;
 /// Rounds without an answer after which the sender is asked again, and the kernel for news of it.
 const ROUNDS_TO_ASK_AGAIN: u32 = 8;
 const ROUNDS_TO_ASK_KERNEL: u32 = 64;
@@ -195,18 +195,13 @@ pub(crate) fn note_incoming(connection: &'static Connection, fd: i32) {
 }
 
 /// Answers a retract, and puts bytes that the peer gives back on the kernel road before anything new.
-/// The send gate is held. `EAGAIN` if that is not possible yet and the caller may not wait.
+/// The send gate is held. `EAGAIN` if that is not possible yet: nobody waits for that, which may be for ever, with the gate shut.
 #[inline]
-pub(crate) fn settle_return(
-    connection: &Connection,
-    fd: i32,
-    sender: &ConnectionSender<'_>,
-    wait: bool,
-) -> Result<(), Errno> {
+pub(crate) fn settle_return(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> Result<(), Errno> {
     if sender.is_retracted() {
         answer_retract(connection, fd, sender);
     }
-    if connection.send.owes_return() { return_all(connection, fd, sender, wait) } else { Ok(()) }
+    if connection.send.owes_return() { return_all(connection, fd, sender) } else { Ok(()) }
 }
 
 /// Holds, unless bytes that come back could not go down the kernel road behind all others: nothing follows a FIN, and where
@@ -223,18 +218,16 @@ fn answer_retract(connection: &Connection, fd: i32, sender: &ConnectionSender<'_
 }
 
 #[cold]
-fn return_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> Result<(), Errno> {
+fn return_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> Result<(), Errno> {
     let mut piece = [0u8; ON_STACK];
     let punished = |lie| end::punish(connection, fd, lie);
     while !sender.is_released().map_err(punished)? {
         let n = sender.next_return(&mut piece).map_err(punished)?;
         if n > 0 {
-            let flags = abi::MSG_NOSIGNAL | if wait { 0 } else { abi::MSG_DONTWAIT };
-            sender.return_sent(kernel::send(fd, piece.get(..n).unwrap_or_default(), flags)?);
+            let piece = piece.get(..n).unwrap_or_default();
+            sender.return_sent(kernel::send(fd, piece, abi::MSG_NOSIGNAL | abi::MSG_DONTWAIT)?);
         } else if receiver_is_gone(connection, fd) {
             sender.give_return_up();
-        } else if wait {
-            process::sleep_micros(ROUND_MICROS);
         } else {
             return Err(Errno(abi::EAGAIN));
         }
@@ -261,7 +254,7 @@ pub(crate) fn settle_before_end(connection: &Connection, fd: i32) -> bool {
         let settled = connection
             .send_gate
             .try_alone(crate::process::id())
-            .map(|_alone| settle_return(connection, fd, &sender, false));
+            .map(|_alone| settle_return(connection, fd, &sender));
         match settled {
             Some(Err(error)) if error.0 != abi::EAGAIN => {
                 end::keep_error(connection, error);

@@ -29,7 +29,7 @@ fn settled(connection: &'static Connection, fd: i32) -> Option<Alone<'static>> {
     let sender = connection.sender();
     match connection.send_gate.try_alone(crate::process::id()) {
         Some(alone) if is_still_at(connection, fd) => {
-            if let Err(error) = roads::settle_return(connection, fd, &sender, false) {
+            if let Err(error) = roads::settle_return(connection, fd, &sender) {
                 end::keep_error(connection, error);
             }
             Some(alone)

@@ -178,7 +178,13 @@ impl Call<'_, '_> {
         if let Some(error) = end::kept_error(connection) {
             return Err(error);
         }
-        roads::settle_return(connection, fd, &sender, wait)?;
+        match roads::settle_return(connection, fd, &sender) {
+            Err(Errno(abi::EAGAIN)) if wait => {
+                drop(alone);
+                return self.await_settled();
+            }
+            settled => settled?,
+        }
         if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {
             return self.by_kernel_among(&alone.among());
         }
@@ -193,6 +199,33 @@ impl Call<'_, '_> {
             Ok(Progress { sent, again }) => Ok(Progress { sent: put + sent, again }),
             Err(_) if put > 0 => Ok(Progress { sent: put, again: false }),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The peer is yet to give bytes back, or the kernel to take them, and they go first. It may never happen, and the gate is open
+    /// meanwhile: others may close the connection, shut it down or end the process.
+    #[cold]
+    fn await_settled(&self) -> Result<Progress, Errno> {
+        let (connection, fd, sender) = (self.connection, self.fd, self.connection.sender());
+        let until = kernel::time_limit(fd, true).map(|limit| clock::monotonic() + limit);
+        loop {
+            if spin::doze(roads::ROUND_MICROS).is_err_and(|by| !by.restarts || until.is_some()) {
+                return Err(Errno(abi::EINTR));
+            }
+            // Not every system tells of an end behind a doorbell.
+            doorbell::hush(connection, fd)?;
+            let alone = connection.send_gate.try_alone(crate::process::id());
+            let settled = alone.map(|_alone| match table::is_at(fd, connection) {
+                true => roads::settle_return(connection, fd, &sender),
+                false => Err(Errno(abi::EBADF)),
+            });
+            match settled {
+                None | Some(Err(Errno(abi::EAGAIN))) => {}
+                Some(settled) => return settled.map(|()| Progress { sent: 0, again: true }),
+            }
+            if until.is_some_and(|until| clock::monotonic() > until) {
+                return Err(Errno(abi::EAGAIN));
+            }
         }
     }
 

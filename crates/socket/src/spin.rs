@@ -110,6 +110,13 @@ fn spin_heeding(ticks: u64, sigmask: Option<u64>, look: &mut impl FnMut() -> boo
     }
 }
 
+/// Sleeps for `micros` microseconds, and no signal is lost.
+pub(crate) fn doze(micros: u32) -> Result<(), Interrupted> {
+    let held = signal::hold();
+    process::sleep_micros(micros);
+    held.let_in(None).map_or(Ok(()), |restarts| Err(Interrupted { restarts }))
+}
+
 fn spin(ticks: u64, look: &mut impl FnMut() -> bool) -> bool {
     let single = settings::processors() == 1;
     let (mut start, mut looks) = (None, 0u32);
