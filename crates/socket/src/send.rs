@@ -85,7 +85,9 @@ fn kernel_call(
 ) -> Result<usize, Errno> {
     options::shut_if_due(connection, fd, false);
     if connection.has(flag::FALSE_RESET) && end::swallows(connection, fd) {
-        return Ok(bufs.iter().map(|buf| buf.len()).sum());
+        let swallowed = bufs.iter().map(|buf| buf.len()).sum();
+        sent_by_kernel(connection, swallowed);
+        return Ok(swallowed);
     }
     if let Some(error) = end::kept_error(connection) {
         return Err(error);
