@@ -25,6 +25,7 @@ static void reports(int fd, unsigned edge)
 	say_wait("first arrival", set, 30000);
 	say_wait("silence", set, 30);
 	meet();
+	meet();
 	say_wait("second arrival: silence", set, 30);
 	change(set, EPOLL_CTL_MOD, fd, EPOLLIN | edge);
 	say_wait("armed again", set, 30000);
@@ -58,7 +59,7 @@ static void reports_client(int fd)
 	meet();
 	meet();
 	send_text(fd, "67890");
-	sleep_ms(10);
+	meet();
 	meet();
 	sleep_ms(50);
 	send_text(fd, "late");
