@@ -156,8 +156,8 @@ static void send_client(int fd)
 }
 
 /* A signal some microseconds after a call has begun: it may come before the call and be missed, but not often. */
-enum { TRIES = 160, MISSED_MAX = 5, SOON_US = 30 };
-static _Atomic int begun;
+enum { TRIES = 160, MISSED_MAX = 5, SENDS = 10 };
+static _Atomic int begun, soon_us = 30;
 
 static void *interrupt_soon(void *unused)
 {
@@ -168,7 +168,7 @@ static void *interrupt_soon(void *unused)
 	clock_gettime(CLOCK_MONOTONIC, &since);
 	do
 		clock_gettime(CLOCK_MONOTONIC, &now);
-	while ((now.tv_sec - since.tv_sec) * 1000000000L + now.tv_nsec - since.tv_nsec < SOON_US * 1000);
+	while ((now.tv_sec - since.tv_sec) * 1000000000L + now.tv_nsec - since.tv_nsec < soon_us * 1000);
 	pthread_kill(sleeper, SIGUSR1);
 	return NULL;
 }
@@ -194,6 +194,56 @@ static bool is_missed(enum call call, int fd)
 	limit(fd, 0);
 	pthread_join(helper, NULL);
 	return missed;
+}
+
+/* A send that a reader who has stopped reading holds up. */
+static bool is_missed_by_send(int fd)
+{
+	static char block[16 << 20];
+	char byte;
+	send_text(fd, "x");
+	recv_all(fd, &byte, 1);
+	begun = 0;
+	sleeper = pthread_self();
+	struct timeval limit = { 1, 0 };
+	MUST(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
+	pthread_t helper = start_thread(interrupt_soon, NULL);
+	usleep(200);
+	begun = 1;
+	uint64_t since = now_ms();
+	int64_t sent = MUST(send(fd, block, sizeof block, 0));
+	bool missed = now_ms() - since > 900;
+	pthread_join(helper, NULL);
+	meet();
+	post(1, sent);
+	meet();
+	return missed;
+}
+
+static void soon_send_server(int fd)
+{
+	count_signal(SIGUSR1, 0);
+	soon_us = 1500;
+	int missed = 0;
+	for (int try = 0; try < SENDS; try++)
+		missed += is_missed_by_send(fd);
+	say("a send is interrupted soon after it has begun");
+	if (missed > SENDS / 2)
+		say("WRONG: not in %d of %d times", missed, SENDS);
+}
+
+static void soon_send_client(int fd)
+{
+	static char buffer[1 << 20];
+	for (int try = 0; try < SENDS; try++) {
+		char byte;
+		recv_all(fd, &byte, 1);
+		send_text(fd, "x");
+		meet();
+		meet();
+		for (int64_t left = look(1); left > 0;)
+			left -= MUST(recv(fd, buffer, left < (int64_t)sizeof buffer ? left : (int64_t)sizeof buffer, 0));
+	}
 }
 
 static void soon_server(int fd)
@@ -223,6 +273,7 @@ static const struct test_case cases[] = {
 	{ "SA_RESTART", restart_server, client, PAIRED },
 	{ "time-out", timeout_server, timeout_client, PAIRED },
 	{ "send", send_server, send_client, PAIRED },
+	{ "a send, soon", soon_send_server, soon_send_client, PAIRED },
 	{ "soon", soon_server, soon_client, PAIRED },
 };
 MAIN(cases)

@@ -251,10 +251,8 @@ pub(crate) fn settle_before_end(connection: &Connection, fd: i32) -> bool {
         if !sender.is_retracted() && !connection.send.owes_return() {
             return true;
         }
-        let settled = connection
-            .send_gate
-            .try_alone(crate::process::id())
-            .map(|_alone| settle_return(connection, fd, &sender));
+        let settled =
+            connection.send_gate.try_alone(crate::process::id()).map(|_alone| settle_return(connection, fd, &sender));
         match settled {
             Some(Err(error)) if error.0 != abi::EAGAIN => {
                 end::keep_error(connection, error);

@@ -1,6 +1,7 @@
 //! Sending: which road, and what to do when the ring is full.
 use crate::connection::{Connection, ConnectionSender, flag, phase};
 use crate::gate::{Alone, Among};
+use crate::spin::Interrupted;
 use crate::{Ending, doorbell, end, options, pairing, roads, settings, spin, table};
 use std::io::IoSlice;
 use vmmc_os::{Errno, abi, clock, kernel, process};
@@ -190,7 +191,10 @@ impl Call<'_, '_> {
         if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {
             return self.by_kernel_among(&alone.among());
         }
-        let put = put_all(self, &sender, wait).map_err(|lie| end::punish(connection, fd, lie))?;
+        let (put, interrupted) = put_all(self, &sender, wait).map_err(|lie| end::punish(connection, fd, lie))?;
+        if let Some(by) = interrupted {
+            return self.interrupted(put, &by);
+        }
         if put == self.left || sender.is_retracted() {
             return Ok(Progress { sent: put, again: put < self.left });
         }
@@ -211,8 +215,12 @@ impl Call<'_, '_> {
         let (connection, fd, sender) = (self.connection, self.fd, self.connection.sender());
         let until = kernel::time_limit(fd, true).map(|limit| clock::monotonic() + limit);
         loop {
-            if spin::doze(roads::ROUND_MICROS).is_err_and(|by| !by.restarts || until.is_some()) {
-                return Err(Errno(abi::EINTR));
+            let asleep = || {
+                process::sleep_micros(roads::ROUND_MICROS);
+                false
+            };
+            if let Err(by) = spin::heeding(None, asleep) {
+                return self.interrupted(0, &by);
             }
             // Not every system tells of an end behind a doorbell.
             doorbell::hush(connection, fd)?;
@@ -229,6 +237,15 @@ impl Call<'_, '_> {
                 return Err(Errno(abi::EAGAIN));
             }
         }
+    }
+
+    /// A signal handler has run while there was no room. Source: signal(7), "Interruption of system calls".
+    fn interrupted(&self, put: usize, by: &Interrupted) -> Result<Progress, Errno> {
+        let is_begun = self.from + put > 0;
+        if !is_begun && (!by.restarts || kernel::time_limit(self.fd, true).is_some()) {
+            return Err(Errno(abi::EINTR));
+        }
+        Ok(Progress { sent: put, again: !is_begun })
     }
 
     /// The kernel road, unless the stream has moved meanwhile. Empty sends go to the kernel for its own answer.
@@ -324,15 +341,19 @@ fn alone(
 }
 
 /// Puts what there is room for, waiting a bounded while where there is none. Fewer bytes than given: the stream has left,
-/// or the receiver asks for it back.
-fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Result<usize, Lie> {
+/// or the receiver asks for it back, or the wait was interrupted.
+fn put_all(
+    call: &Call<'_, '_>,
+    sender: &ConnectionSender<'_>,
+    wait: bool,
+) -> Result<(usize, Option<Interrupted>), Lie> {
     let (connection, fd) = (call.connection, call.fd);
-    let (mut done, mut skip) = (0, call.from);
+    let (mut done, mut skip, mut interrupted) = (0, call.from, None);
     if (!sender.is_drained() || sender.is_end_hinted() || connection.has(flag::PEER_FINISHED))
         && peer_has_ended(connection, fd, sender)
     {
         roads::leave(connection, fd, sender, Reason::PEER_FINISHED);
-        return Ok(0);
+        return Ok((0, None));
     }
     'all: for buf in call.bufs {
         let mut rest = buf.get(skip.min(buf.len())..).unwrap_or_default();
@@ -347,16 +368,24 @@ fn put_all(call: &Call<'_, '_>, sender: &ConnectionSender<'_>, wait: bool) -> Re
             }
             if n == 0 {
                 ring_if_owed(connection, fd, sender);
-                if !wait_for_room(sender, rest.len(), wait) && !sender.is_retracted() {
-                    roads::leave(connection, fd, sender, Reason::RING_FULL);
-                    break 'all;
+                match wait_for_room(sender, rest.len(), wait) {
+                    Ok(true) => {}
+                    Ok(false) if sender.is_retracted() => {}
+                    Ok(false) => {
+                        roads::leave(connection, fd, sender, Reason::RING_FULL);
+                        break 'all;
+                    }
+                    Err(by) => {
+                        interrupted = Some(by);
+                        break 'all;
+                    }
                 }
             }
         }
     }
     ring_if_owed(connection, fd, sender);
     account(connection, done);
-    Ok(done)
+    Ok((done, interrupted))
 }
 
 #[inline(always)]
@@ -372,21 +401,22 @@ fn ring_if_owed(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>)
     }
 }
 
-fn wait_for_room(sender: &ConnectionSender<'_>, wanted: usize, wait: bool) -> bool {
-    let micros = match (settings::spin_max_micros(), wait) {
-        (0, _) => 0,
-        (_, true) => ROOM_WAIT_BLOCKING_MICROS,
-        (_, false) => ROOM_WAIT_NONBLOCKING_MICROS,
-    };
+fn wait_for_room(sender: &ConnectionSender<'_>, wanted: usize, wait: bool) -> Result<bool, Interrupted> {
     let enough = wanted.min(32 * 1024);
     let room = |least| sender.room().map_or(true, |room| room >= least);
-    spin::at_most(micros, || room(enough))
-        || room(1)
-        || wait
-            && (0..ROOM_SLEEPS).any(|_| {
-                process::sleep_micros(ROOM_SLEEP_MICROS);
-                room(1)
-            })
+    let spun = |micros| settings::spin_max_micros() > 0 && spin::at_most(micros, || room(enough));
+    // A signal that comes so soon may have come before the call.
+    if spun(ROOM_WAIT_NONBLOCKING_MICROS) {
+        return Ok(true);
+    }
+    if !wait {
+        return Ok(room(1));
+    }
+    let slept = || {
+        process::sleep_micros(ROOM_SLEEP_MICROS);
+        room(1)
+    };
+    spin::heeding(None, || spun(ROOM_WAIT_BLOCKING_MICROS) || room(1) || (0..ROOM_SLEEPS).any(|_| slept()))
 }
 
 /// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at a peer that

@@ -103,18 +103,16 @@ fn spin_heeding(ticks: u64, sigmask: Option<u64>, look: &mut impl FnMut() -> boo
         }
         spin_loop();
     }
+    heeding(sigmask, || spin(ticks, look))
+}
+
+/// Signals are held back while `wait` lasts: one that comes meanwhile has interrupted it if it says no.
+pub(crate) fn heeding(sigmask: Option<u64>, wait: impl FnOnce() -> bool) -> Result<bool, Interrupted> {
     let held = signal::hold();
-    match spin(ticks, look) {
+    match wait() {
         true => Ok(true),
         false => held.let_in(sigmask).map_or(Ok(false), |restarts| Err(Interrupted { restarts })),
     }
-}
-
-/// Sleeps for `micros` microseconds, and no signal is lost.
-pub(crate) fn doze(micros: u32) -> Result<(), Interrupted> {
-    let held = signal::hold();
-    process::sleep_micros(micros);
-    held.let_in(None).map_or(Ok(()), |restarts| Err(Interrupted { restarts }))
 }
 
 fn spin(ticks: u64, look: &mut impl FnMut() -> bool) -> bool {
