@@ -155,8 +155,9 @@ static void send_client(int fd)
 	expect_text(fd, "and then all is well");
 }
 
-/* A signal some microseconds after a call has begun: it may come before the call and be missed, but not often. */
-enum { TRIES = 160, MISSED_MAX = 5, SENDS = 10 };
+/* A signal some microseconds after a call has begun: it may come before the call and be missed, but not often, or not for long where
+ * other programs want the processor. */
+enum { TRIES = 160, MISSED_MAX = 5, ROUNDS = 6, SENDS = 10 };
 static _Atomic int begun, soon_us = 30;
 
 static void *interrupt_soon(void *unused)
@@ -251,12 +252,15 @@ static void soon_server(int fd)
 	count_signal(SIGUSR1, 0);
 	static const enum call calls[] = { RECV, POLL, SELECT, EPOLL };
 	for (int i = 0; i < COUNT(calls); i++) {
-		int missed = 0;
-		for (int try = 0; try < TRIES; try++)
-			missed += is_missed(calls[i], fd);
+		int missed = TRIES;
+		for (int round = 0; round < ROUNDS && missed > MISSED_MAX; round++) {
+			missed = 0;
+			for (int try = 0; try < TRIES; try++)
+				missed += is_missed(calls[i], fd);
+		}
 		say("%s is interrupted soon after it has begun", names[calls[i]]);
 		if (missed > MISSED_MAX)
-			say("WRONG: not in %d of %d times", missed, TRIES);
+			say("WRONG: not in %d of %d times, %d times over", missed, TRIES, ROUNDS);
 	}
 	MUST(shutdown(fd, SHUT_WR));
 }

@@ -1,6 +1,7 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
 use crate::wait::hot;
+use crate::spin::{self, Interrupted};
 use crate::{ON_STACK, again, doorbell, end, pairing, safety_net, service, settings, table};
 use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
@@ -82,61 +83,68 @@ fn explain_outgoing(connection: &Connection, reason: Reason) {
 }
 
 /// Switches the outgoing stream if everything allows it. The send gate is held. `true`: it is on the VMMC road now.
-pub(crate) fn try_switch(connection: &'static Connection, fd: i32, sender: &ConnectionSender<'_>, wait: bool) -> bool {
+pub(crate) fn try_switch(
+    connection: &'static Connection,
+    fd: i32,
+    sender: &ConnectionSender<'_>,
+    wait: bool,
+) -> Result<bool, Interrupted> {
     if connection.is_forbidden() || connection.has(flag::BROKEN | flag::SEND_SHUT) || !sender.may_switch() {
-        return false;
+        return Ok(false);
     }
     if connection.has(flag::PEER_FINISHED) {
         explain_outgoing(connection, Reason::PEER_FINISHED);
-        return false;
+        return Ok(false);
     }
     // Unread data before the first doorbell could go to nobody else any more once the sender has ended: the doorbell stands between
     // that and what is sent again.
-    if sender.lag() > 0 && !(wait && caught_up(connection, sender)) {
+    if sender.lag() > 0 && !(wait && caught_up(connection, sender)?) {
         explain_outgoing(connection, Reason::TOO_FAR_BEHIND);
-        return false;
+        return Ok(false);
     }
     match sent_agrees(connection, fd, sender) {
         Some(true) => {}
         Some(false) => {
             connection.forbid(Reason::COUNTS_DIFFER);
             connection.object(Reason::COUNTS_DIFFER);
-            return false;
+            return Ok(false);
         }
-        None => return false,
+        None => return Ok(false),
     }
     // Of a connection that is gone the kernel tells its sender, and nobody reads the ring.
     if end::find_ended(connection, fd) {
         explain_outgoing(connection, Reason::PEER_FINISHED);
-        return false;
+        return Ok(false);
     }
     clear_the_way(connection, fd);
     if !sender.switch() {
         explain_outgoing(connection, Reason::PEER_MOVED_BACK);
-        return false;
+        return Ok(false);
     }
     connection.record.outgoing.road.store(1, Ordering::Relaxed);
     explain_outgoing(connection, Reason::NONE);
     count(&connection.record.outgoing.switches, 1);
-    true
+    Ok(true)
 }
 
 /// A blocking sender of bulk data is always ahead of the receiver: now and then it lets it catch up.
-fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> bool {
+fn caught_up(connection: &Connection, sender: &ConnectionSender<'_>) -> Result<bool, Interrupted> {
     let calls = connection.record.outgoing.kernel_messages.load(Ordering::Relaxed);
     if !calls.is_multiple_of(CATCH_UP_EVERY) {
-        return false;
+        return Ok(false);
     }
     let (mut lag, mut idle) = (sender.lag(), 0);
-    for _ in 0..CATCH_UP_ROUNDS {
-        process::sleep_micros(ROUND_MICROS);
-        let before = core::mem::replace(&mut lag, sender.lag());
-        idle = if lag < before { 0 } else { idle + 1 };
-        if lag == 0 || idle > CATCH_UP_IDLE_ROUNDS {
-            break;
+    spin::heeding(None, || {
+        for _ in 0..CATCH_UP_ROUNDS {
+            process::sleep_micros(ROUND_MICROS);
+            let before = core::mem::replace(&mut lag, sender.lag());
+            idle = if lag < before { 0 } else { idle + 1 };
+            if lag == 0 || idle > CATCH_UP_IDLE_ROUNDS {
+                break;
+            }
         }
-    }
-    lag == 0
+        lag == 0
+    })
 }
 
 /// Doorbells must wait neither for Nagle's algorithm nor under a cork.

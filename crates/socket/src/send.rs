@@ -4,7 +4,7 @@ use crate::gate::{Alone, Among};
 use crate::spin::Interrupted;
 use crate::{Ending, doorbell, end, options, pairing, roads, settings, spin, table};
 use std::io::IoSlice;
-use vmmc_os::{Errno, abi, clock, kernel, process};
+use vmmc_os::{Errno, abi, clock, kernel, process, signal};
 use vmmc_protocol::{Reason, record::count};
 use vmmc_stream::{Lie, Road};
 use vmmc_sync::Ordering;
@@ -188,8 +188,12 @@ impl Call<'_, '_> {
             }
             settled => settled?,
         }
-        if connection.send.road() == Road::Kernel && !roads::try_switch(connection, fd, &sender, wait) {
-            return self.by_kernel_among(&alone.among());
+        if connection.send.road() == Road::Kernel {
+            match roads::try_switch(connection, fd, &sender, wait) {
+                Ok(true) => {}
+                Ok(false) => return self.by_kernel_among(&alone.among()),
+                Err(by) => return self.interrupted(0, &by),
+            }
         }
         let (put, interrupted) = put_all(self, &sender, wait).map_err(|lie| end::punish(connection, fd, lie))?;
         if let Some(by) = interrupted {
@@ -349,6 +353,8 @@ fn put_all(
 ) -> Result<(usize, Option<Interrupted>), Lie> {
     let (connection, fd) = (call.connection, call.fd);
     let (mut done, mut skip, mut interrupted) = (0, call.from, None);
+    // A signal that comes while little is copied may have come before the call.
+    let mut held = (wait && call.left > PIECE).then(signal::hold);
     if (!sender.is_drained() || sender.is_end_hinted() || connection.has(flag::PEER_FINISHED))
         && peer_has_ended(connection, fd, sender)
     {
@@ -368,7 +374,8 @@ fn put_all(
             }
             if n == 0 {
                 ring_if_owed(connection, fd, sender);
-                match wait_for_room(sender, rest.len(), wait) {
+                held = held.or_else(|| wait.then(signal::hold));
+                match wait_for_room(sender, rest.len(), held.as_ref()) {
                     Ok(true) => {}
                     Ok(false) if sender.is_retracted() => {}
                     Ok(false) => {
@@ -401,22 +408,25 @@ fn ring_if_owed(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>)
     }
 }
 
-fn wait_for_room(sender: &ConnectionSender<'_>, wanted: usize, wait: bool) -> Result<bool, Interrupted> {
+/// A blocking call has its signals held back: one of them ends a wait as it ends the kernel's.
+fn wait_for_room(
+    sender: &ConnectionSender<'_>,
+    wanted: usize,
+    blocking: Option<&signal::Held>,
+) -> Result<bool, Interrupted> {
     let enough = wanted.min(32 * 1024);
     let room = |least| sender.room().map_or(true, |room| room >= least);
     let spun = |micros| settings::spin_max_micros() > 0 && spin::at_most(micros, || room(enough));
-    // A signal that comes so soon may have come before the call.
     if spun(ROOM_WAIT_NONBLOCKING_MICROS) {
         return Ok(true);
     }
-    if !wait {
-        return Ok(room(1));
-    }
+    let Some(held) = blocking else { return Ok(room(1)) };
     let slept = || {
         process::sleep_micros(ROOM_SLEEP_MICROS);
         room(1)
     };
-    spin::heeding(None, || spun(ROOM_WAIT_BLOCKING_MICROS) || room(1) || (0..ROOM_SLEEPS).any(|_| slept()))
+    let has_room = spun(ROOM_WAIT_BLOCKING_MICROS) || room(1) || (0..ROOM_SLEEPS).any(|_| slept());
+    held.let_in(None).map_or(Ok(has_room), |restarts| Err(Interrupted { restarts }))
 }
 
 /// Whether the kernel knows of the connection's end. Asked now and then only, while bytes lie unread at a peer that
