@@ -21,6 +21,8 @@ const ROOM_SLEEP_MICROS: u32 = 100;
 const PEER_CHECK_MICROS: u32 = 100 * kernel::POLL_MICROS;
 /// A blocking kernel call for a paired stream sends at most so much.
 pub(crate) const PIECE: usize = 64 * 1024;
+/// A signal that comes while so little is copied may have come before the call.
+const COPIED_SOON: usize = 256 * 1024;
 /// So many times a call lets others end first, each [`ROOM_SLEEP_MICROS`] long.
 const STEP_ASIDE_ROUNDS: u32 = 20_000;
 
@@ -353,8 +355,7 @@ fn put_all(
 ) -> Result<(usize, Option<Interrupted>), Lie> {
     let (connection, fd) = (call.connection, call.fd);
     let (mut done, mut skip, mut interrupted) = (0, call.from, None);
-    // A signal that comes while little is copied may have come before the call.
-    let mut held = (wait && call.left > PIECE).then(signal::hold);
+    let mut held = (wait && call.left > COPIED_SOON).then(signal::hold);
     if (!sender.is_drained() || sender.is_end_hinted() || connection.has(flag::PEER_FINISHED))
         && peer_has_ended(connection, fd, sender)
     {
