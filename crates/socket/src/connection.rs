@@ -34,6 +34,8 @@ pub(crate) mod flag {
     pub(crate) const LEFT_ASKED: u32 = 2048;
     /// A signal handler has shut the sending side down in the midst of its own thread's work on it, which is to end first.
     pub(crate) const SHUT_DUE: u32 = 4096;
+    /// A descriptor of it has been put into an epoll set.
+    pub(crate) const WATCHED: u32 = 8192;
 }
 
 /// Kinds of socket in the record.
@@ -92,6 +94,8 @@ pub(crate) struct Connection {
     pub(crate) asked_at: AtomicU64,
     /// What the peer had consumed when a sender last looked whether it lives.
     pub(crate) heard: AtomicU64,
+    /// One more than the bytes that had been sent by the kernel when it last said that it takes more.
+    pub(crate) writable_at: AtomicU64,
     /// Ticks at which this end began to hold for the peer's bytes.
     pub(crate) held_since: AtomicU64,
     /// Microseconds that a receive on this socket may spin now.
@@ -106,6 +110,8 @@ pub(crate) struct Connection {
     pub(crate) paired_by: AtomicU32,
     /// Ticks of the last ring work by the application, for the service thread's safety net.
     pub(crate) touched: AtomicU32,
+    /// Which forked set an edge was last reported of, and of what, as [`crate::wait::shared`] says it in one word.
+    pub(crate) told: AtomicU64,
     /// Next in the list of free records.
     pub(crate) next: AtomicU64,
     /// Next in the queue of a service thread. `queued` says whose: a process's number, or 0. It may be freed and used again

@@ -43,10 +43,12 @@ pub(crate) fn hear(
 /// Somebody sleeps on the connection and its doorbell has been taken away: another one is asked for. Bytes that are there
 /// already bring none, so the peer is notified of them.
 pub(crate) fn ask_again(connection: &Connection) {
-    if connection.recv.is_armed() || connection.is_shut() {
+    let receiver = connection.receiver();
+    // A doorbell that lies unread tells sets that are watched by another descriptor of nothing that comes behind it.
+    let is_answered = receiver.is_rung() && connection.references.load(Ordering::Relaxed) > 1;
+    if connection.recv.is_armed() && !is_answered || connection.is_shut() {
         return;
     }
-    let receiver = connection.receiver();
     receiver.arm();
     if receiver.has_news() {
         connection.notify_peer();

@@ -27,7 +27,7 @@ const LEAVES: u32 = 3;
 const BEHIND_HEADER: usize = size_of::<Header>().next_multiple_of(64);
 const _: () = assert!(BEHIND_HEADER + size_of::<[AtomicU32; MEMBERS_MAX]>() <= RECORD_SIZE);
 
-const NOBODY: u32 = u32::MAX;
+pub(crate) const NOBODY: u32 = u32::MAX;
 
 /// Address of the family's places, and the file in which they are locked; 0: this process has not forked, nor was it forked.
 static PLACES: AtomicUsize = AtomicUsize::new(0);
@@ -132,6 +132,16 @@ pub(crate) fn not_forked(each_socket: impl Fn(&dyn Fn(&'static Connection))) {
 /// In the child.
 pub(crate) fn after_fork_in_child() {
     live(CHILD.swap(NOBODY, Ordering::Relaxed));
+}
+
+/// This process's place; [`NOBODY`]: it has none.
+pub(crate) fn own() -> u32 {
+    OWN.load(Ordering::Relaxed)
+}
+
+/// Whether the member at another place lives.
+pub(crate) fn lives(place: u32) -> bool {
+    is_locked(place as usize)
 }
 
 /// This process has given up every share, and ends or becomes another program.

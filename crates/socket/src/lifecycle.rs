@@ -42,6 +42,8 @@ fn reset(connection: &Connection, fd: i32, kind: u32, flags: u32) {
     }
     connection.asked_at.store(0, Ordering::Relaxed);
     connection.heard.store(0, Ordering::Relaxed);
+    connection.told.store(0, Ordering::Relaxed);
+    connection.writable_at.store(0, Ordering::Relaxed);
     connection.flags.store(flags, Ordering::Relaxed);
     connection.references.store(1, Ordering::Relaxed);
     connection.phase.store(phase::NONE, Ordering::Relaxed);
@@ -137,7 +139,8 @@ pub fn dissolved(fd: i32) {
     pairing::release(connection);
     arena::undisturbed(|| connection.generation.fetch_add(1, Ordering::Relaxed));
     let references = connection.references.load(Ordering::Relaxed);
-    reset(connection, fd, kind::UNCONNECTED, connection.flags.load(Ordering::Relaxed) & flag::NONBLOCKING);
+    let kept = connection.flags.load(Ordering::Relaxed) & (flag::NONBLOCKING | flag::WATCHED);
+    reset(connection, fd, kind::UNCONNECTED, kept);
     connection.references.store(references, Ordering::Relaxed);
     drop(gates);
 }

@@ -1,6 +1,7 @@
 //! Options, flags, half-close.
 use crate::connection::{Connection, flag};
 use crate::roads::{MOVE_BACK_ROUNDS, ROUND_MICROS};
+use crate::wait::shared;
 use crate::{Ending, again, doorbell, end, roads, service, table};
 use vmmc_os::{Errno, abi, kernel, process};
 use vmmc_protocol::{Reason, record::DirectionRecord};
@@ -14,8 +15,9 @@ pub fn shutdown(fd: i32, how: i32) -> Ending {
         return Ending::Bypass;
     }
     let ending = if how == abi::SHUT_RD { shut_down(fd, how) } else { shut_sending_down(connection, fd, how) };
-    if ending == Ending::Handled(0) && how != abi::SHUT_WR {
-        connection.set(flag::RECV_SHUT, true);
+    if ending == Ending::Handled(0) {
+        connection.set(flag::RECV_SHUT, connection.has(flag::RECV_SHUT) || how != abi::SHUT_WR);
+        shared::note_shut(fd);
     }
     disarm_if_shut(connection);
     ending

@@ -1,7 +1,7 @@
 //! The process starts, forks, executes another program, ends.
 use crate::connection::{Connection, phase};
 use crate::lock::{Held, Lock};
-use crate::wait::registration;
+use crate::wait::{registration, shared};
 use crate::{arena, end, family, gate, roads, service, settings, table};
 use vmmc_os::{descriptor::is_inheritable, process};
 use vmmc_protocol::Reason;
@@ -122,9 +122,11 @@ fn each_socket(mut visit: impl FnMut(i32, &'static Connection)) {
 /// In the parent before fork: the child will hold every socket too, and an answer of the broker must not find half a family.
 pub fn before_fork() {
     outlive_exec();
+    shared::tell_kernel();
     registration::lock_all();
     COUNTING.acquire();
     family::before_fork(is_sandboxed(), every_socket);
+    shared::before_fork();
     each_socket(|_, connection| {
         let _ = connection.phase.compare_exchange(phase::ASKED, phase::NONE, Ordering::AcqRel, Ordering::Relaxed);
     });
@@ -145,6 +147,7 @@ pub fn after_fork_in_child() {
     COUNTING.give_back();
     registration::unlock_all();
     registration::forget_sleepers();
+    shared::after_fork_in_child();
     arena::forget_after_fork();
     // A process that is sandboxed may not even ask for its number, and needs it no more.
     if !is_sandboxed() {
@@ -169,6 +172,7 @@ pub fn before_exec() {
         return before_spawn();
     }
     outlive_exec();
+    shared::tell_kernel();
     ABOUT_TO_EXECUTE.store(1, Ordering::Relaxed);
     move_inheritable_back();
     ABOUT_TO_EXECUTE.store(0, Ordering::Relaxed);

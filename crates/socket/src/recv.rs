@@ -372,6 +372,7 @@ impl Call<'_, '_> {
     /// The next bytes come through the kernel.
     fn take_from_kernel(&mut self, receiver: &ConnectionReceiver<'_>, limit: usize) -> Result<Step, Lie> {
         if !self.connection.recv.is_ready() && roads::may_honour_switch(self.connection, self.fd) {
+            hot::expect_ring(self.connection, self.fd);
             receiver.set_ready(true);
             return Ok(Step::Again);
         }

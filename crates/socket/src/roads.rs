@@ -1,7 +1,7 @@
 //! Moves between the roads: when a stream may switch, how it leaves, and how both directions move back for good.
 use crate::connection::{Connection, ConnectionReceiver, ConnectionSender, flag, phase};
-use crate::wait::hot;
 use crate::spin::{self, Interrupted};
+use crate::wait::{hot, shared};
 use crate::{ON_STACK, again, doorbell, end, pairing, safety_net, service, settings, table};
 use vmmc_os::{Errno, abi, clock, kernel, process};
 use vmmc_protocol::{Reason, record::count};
@@ -315,6 +315,7 @@ fn forbidden(fd: i32, reason: Reason) -> Option<&'static Connection> {
 }
 
 fn incoming_back(connection: &'static Connection, fd: i32, reason: Reason) {
+    shared::before_move(fd);
     if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
         let receiver = connection.receiver();
         match move_incoming_back(connection, fd, &receiver, reason) {
@@ -325,6 +326,7 @@ fn incoming_back(connection: &'static Connection, fd: i32, reason: Reason) {
         }
         connection.record.incoming.reason.store(u32::from(reason.number()), Ordering::Relaxed);
     }
+    shared::after_move(fd);
 }
 
 /// Unread bytes stayed in the ring, and that takes them from nobody: another program inherits the socket as well, but it

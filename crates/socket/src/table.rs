@@ -135,10 +135,19 @@ pub(crate) fn each_in(first: u32, last: u32, mut visit: impl FnMut(i32, Entry)) 
     }
 }
 
+/// Calls `visit` for every descriptor of this process that refers to `connection`.
+pub(crate) fn each_at(connection: &'static Connection, mut visit: impl FnMut(i32)) {
+    each_in(0, u32::MAX, |at, _| {
+        if is_at(at, connection) {
+            visit(at);
+        }
+    });
+}
+
 /// Whether no other descriptor of this process than `fd` refers to `connection`.
 pub(crate) fn is_only_one(fd: i32, connection: &'static Connection) -> bool {
     let mut others = 0;
-    each_in(0, u32::MAX, |at, _| others += u32::from(at != fd && is_at(at, connection)));
+    each_at(connection, |at| others += u32::from(at != fd));
     others == 0
 }
 

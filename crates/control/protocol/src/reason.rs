@@ -65,6 +65,7 @@ reasons! {
     29 NO_PEER "no-peer" true "The other end never asked to be paired: it is not one of ours." "Start the other program with `vmmc run` as well, as the same user; what a connection carries from here on is not counted."
     30 PEER_ENDED "peer-ended" true "The other end's process has ended, and the system has not closed the connection; it was reset." ""
     31 IO_URING "io-uring" true "The program uses this connection by io_uring, or has a ring that the library cannot look into." "Ordinary calls on a connection that shall be accelerated; no SQPOLL on rings that are made without liburing (Node: UV_USE_IO_URING=0)."
+    32 SHARED_SET "shared-set" true "An epoll set that it is in has been used by several processes." "Make the set after the fork."
 }
 
 impl Reason {

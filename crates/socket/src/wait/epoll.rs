@@ -1,9 +1,9 @@
 //! `epoll_wait`: the kernel's set holds every registration; what the ring knows is added, doorbells are taken away.
 use super::hot::{self, HOT};
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
-use super::{Deadline, KERNEL_LOOK_MICROS, asleep, interrupted, ready, registration};
+use super::{Deadline, KERNEL_LOOK_MICROS, asleep, interrupted, nested, ready, registration, shared};
 use crate::connection::Connection;
-use crate::{Ending, doorbell, settings, spin, table};
+use crate::{Ending, doorbell, family, settings, spin, table};
 use std::time::Duration;
 use vmmc_os::{EpollEvent, Errno, abi, clock, kernel};
 use vmmc_stream::Road;
@@ -14,7 +14,7 @@ use vmmc_sync::Ordering;
 /// Source: epoll_wait(2). `Bypass` while no member's data has come over VMMC.
 pub fn epoll_wait(epfd: i32, events: &mut [EpollEvent], timeout: Option<Duration>, sigmask: Option<u64>) -> Ending {
     let table::Entry::Epoll(number) = table::entry(epfd) else { return Ending::Bypass };
-    if events.is_empty() || !hot::is_accelerated(number) {
+    if events.is_empty() || !shared::is_accelerated(number) {
         return Ending::Bypass;
     }
     match (Wait { epfd, set: set::get(number), number }).run(events, timeout, sigmask) {
@@ -34,7 +34,7 @@ pub fn epoll_waited(epfd: i32, reports: &mut [EpollEvent]) -> Option<usize> {
         return None;
     }
     drop(set.members.hold());
-    if !hot::is_accelerated(number) {
+    if !shared::is_accelerated(number) {
         return None;
     }
     let wait = Wait { epfd, set, number };
@@ -122,7 +122,7 @@ impl Wait {
     /// Reports of hot members; members that are not on the ring any more leave the list.
     fn collect(&self, look: u64, out: &mut [EpollEvent]) -> usize {
         let mut members = self.set.members.hold();
-        let members = &mut *members;
+        let (members, mut others_ask) = (&mut *members, false);
         let count = members.hot.len();
         members.turn = if members.turn + 1 >= count { 0 } else { members.turn + 1 };
         let (mut found, mut stale) = (0, false);
@@ -138,8 +138,10 @@ impl Wait {
                 stale = true;
                 continue;
             }
-            let mut bits = hot::pending(member, connection);
+            let mark = connection.receiver().mark();
+            let mut bits = hot::pending(member, connection, *fd, mark);
             if bits == 0 {
+                member.looked_at(mark);
                 continue;
             }
             if connection.receiver().end_hinted() {
@@ -149,7 +151,15 @@ impl Wait {
             *place = EpollEvent { events: bits, u64: member.data };
             member.reported = (look, found);
             found += 1;
-            reported(member, connection, bits);
+            reported(member, mark);
+            shared::note_told(self.number, connection, mark);
+            if !member.enabled {
+                member.unheard = true;
+                others_ask |= family::is_shared(connection);
+            }
+        }
+        if others_ask {
+            nested::tell_spent(members, self.epfd);
         }
         if stale {
             let by_fd = &members.by_fd;
@@ -233,30 +243,14 @@ impl Wait {
             return None;
         }
         let asked = asked(member);
+        let mark = arrived(member);
         let (what, data) = (member.what, member.data);
         let mut bits = event.events & asked;
         if let What::Socket(connection) = what {
             bits = ready::without_false_reset(connection, bits) & asked;
         }
         drop(members);
-        match what {
-            What::Socket(connection) if ready::on_ring(connection) => {
-                if bits & READABLE != 0 && !ready::readable(connection, fd) {
-                    bits &= !READABLE;
-                }
-                hot::make_hot_after_report(connection, fd);
-            }
-            // If the connection moved back with the report of another of its descriptors, this one may tell of a doorbell.
-            What::Socket(connection)
-                if bits & READABLE != 0 && has_others(connection) && !ready::kernel_readable(fd) =>
-            {
-                bits &= !READABLE
-            }
-            What::Set(inner) if bits & READABLE != 0 && !hot::has_news(inner) && !hot::is_ready(inner, fd) => {
-                bits &= !READABLE
-            }
-            _ => {}
-        }
+        let mut bits = that_hold(what, fd, bits, asked);
         if bits == 0 {
             self.rearm(fd);
             return None;
@@ -266,15 +260,15 @@ impl Wait {
         let member = members.by_fd.get_mut(&fd).filter(|member| member.enabled && !member.removed)?;
         if let What::Socket(connection) = member.what {
             if member.has(abi::EPOLLET) && ready::on_ring(connection) {
-                bits = new_edges(member, connection, fd, bits);
+                bits = new_edges(member, connection, fd, bits, mark);
             }
             if bits == 0 {
                 return None;
             }
-            reported(member, connection, bits);
-        } else if member.has(abi::EPOLLONESHOT) {
-            member.enabled = false;
+            hot::ring_for_next(connection, member, mark);
+            shared::note_told(self.number, connection, mark);
         }
+        reported(member, mark);
         // One report a member, as the kernel does: a program may free what the data stand for while it handles the first.
         let before = core::mem::replace(&mut member.reported, (look, usize::MAX));
         if before.0 == look
@@ -317,17 +311,43 @@ impl Wait {
     }
 }
 
+/// What holds of a kernel report, where so much is asked for.
+fn that_hold(what: What, fd: i32, bits: u32, asked: u32) -> u32 {
+    if let What::Socket(connection) = what {
+        ready::follow_switch(connection, fd);
+    }
+    let is_readable = match what {
+        What::Socket(connection) if ready::on_ring(connection) => {
+            // A report tells all that holds, of which the kernel knows its own part.
+            let is_readable =
+                if bits & READABLE != 0 { ready::readable(connection, fd) } else { ready::has_bytes(connection) };
+            hot::make_hot_after_report(connection, fd);
+            return bits & !READABLE | if is_readable { asked & READABLE } else { 0 };
+        }
+        _ if bits & READABLE == 0 => return bits,
+        // If the connection moved back with the report of another of its descriptors, this one may tell of a doorbell.
+        What::Socket(connection) => !has_others(connection) || ready::kernel_readable(fd),
+        What::Set(inner) => hot::has_news(inner) || nested::is_ready(inner, fd),
+        What::Other => true,
+    };
+    if is_readable { bits } else { bits & !READABLE }
+}
+
 /// What of a kernel report is news to an edge-triggered member: not the doorbell of bytes that it has been told of, nor the
 /// writability that a doorbell's edge brings along. On the kernel road that is what a full buffer's sender waits for.
-fn new_edges(member: &Member, connection: &Connection, fd: i32, bits: u32) -> u32 {
-    let receiver = connection.receiver();
+pub(super) fn new_edges(member: &Member, connection: &Connection, fd: i32, bits: u32, mark: u64) -> u32 {
     // Behind the unread bytes of a sender that has left the ring there may be others in the kernel's queue.
-    let is_told = member.mark == Some(receiver.mark())
-        && ready::has_bytes(connection)
-        && doorbell::queued(fd) <= receiver.doorbells() as u64;
-    let bits = if is_told && bits & !(READABLE | WRITABLE) == 0 { bits & !READABLE } else { bits };
-    let is_plain = connection.send.road() == Road::Vmmc && !member.out_due && bits & !WRITABLE == 0;
-    if is_plain { 0 } else { bits }
+    let is_told = member.mark == Some(mark)
+        && !member.is_changed
+        && bits & !(READABLE | WRITABLE) == 0
+        && doorbell::queued(fd) <= connection.receiver().doorbells() as u64
+        // The end of the stream is an edge to everybody.
+        && kernel::events_now(fd, abi::POLLRDHUP) == 0;
+    match connection.send.road() {
+        _ if !is_told => bits,
+        Road::Vmmc => 0,
+        Road::Kernel => bits & WRITABLE,
+    }
 }
 
 /// A connection that has been on the ring, and to which more than one descriptor refers.
@@ -340,17 +360,20 @@ fn asked(member: &Member) -> u32 {
     member.events | (abi::EPOLLERR | abi::EPOLLHUP) as u32
 }
 
-/// Notes that a member was reported.
-fn reported(member: &mut Member, connection: &Connection, bits: u32) {
+/// What has come into a member's ring, if it has one.
+pub(super) fn arrived(member: &Member) -> u64 {
+    match member.what {
+        What::Socket(connection) if connection.is_paired() => connection.receiver().mark(),
+        _ => 0,
+    }
+}
+
+/// Notes that a member was reported, `mark` having come by then.
+fn reported(member: &mut Member, mark: u64) {
     if member.has(abi::EPOLLONESHOT) {
         member.enabled = false;
     }
-    if bits & READABLE != 0 && ready::on_ring(connection) {
-        member.mark = Some(connection.receiver().mark());
-    }
-    if bits & WRITABLE != 0 {
-        member.out_due = false;
-    }
+    (member.mark, member.is_changed) = (Some(mark), false);
 }
 
 /// What the kernel says of the connection's end, by epoll's and poll's common bits.

@@ -1,11 +1,10 @@
 //! Hot and cold members of epoll sets. A member on the VMMC road is *hot* (its sets look at its memory by themselves) or
 //! armed (the peer rings and the kernel reports): a wait costs as many looks as there are hot members.
 use super::ready;
-use super::registration::bring_all_up;
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
-use crate::connection::Connection;
-use crate::{doorbell, family, table};
-use vmmc_os::{EpollEvent, abi, kernel};
+use crate::connection::{Connection, flag};
+use crate::{doorbell, table};
+use vmmc_os::{abi, kernel};
 use vmmc_stream::Road;
 use vmmc_sync::Ordering;
 
@@ -18,7 +17,7 @@ const HOT_MANY: usize = 96;
 /// So many are examined at once.
 const COOL_AT_ONCE: usize = 8;
 /// Sets within sets that are followed.
-const DEPTH_MAX: u32 = 5;
+pub(super) const DEPTH_MAX: u32 = 5;
 
 /// Calls `visit` for each set that may watch `fd`.
 pub(super) fn each_watcher(watchers: u64, mut visit: impl FnMut(usize, &'static Set)) {
@@ -35,13 +34,38 @@ pub(super) fn each_watcher(watchers: u64, mut visit: impl FnMut(usize, &'static 
     }
 }
 
+/// A descriptor of the connection is put into a set. From then on whoever receives by another one has the set told.
+pub(super) fn begin_to_watch(connection: &'static Connection) {
+    if !connection.has(flag::WATCHED) {
+        connection.set(flag::WATCHED, true);
+    }
+    if connection.references.load(Ordering::Relaxed) > 1 && ready::on_ring(connection) {
+        table::each_at(connection, |fd| {
+            if let Some(watchers) = table::watchers(fd) {
+                watchers.fetch_and(!HOT, Ordering::AcqRel);
+            }
+        });
+        doorbell::ask_again(connection);
+    }
+}
+
+/// The peer may switch to the ring from now on: what is reported of the connection before it is read there is ours to know.
+#[cold]
+pub(crate) fn expect_ring(connection: &'static Connection, fd: i32) {
+    let expect = |fd| {
+        let word = table::watchers(fd).map_or(0, |watchers| watchers.load(Ordering::Acquire));
+        each_watcher(word, |_, set| set.accelerated.store(true, Ordering::Release));
+    };
+    if connection.references.load(Ordering::Relaxed) > 1 { table::each_at(connection, expect) } else { expect(fd) }
+}
+
 /// The incoming road of `fd` is VMMC and its doorbell has been answered or was never asked for: whoever waits for it in a
 /// set must look by itself, or a doorbell must be asked for again. The receive gate is held.
 #[inline(always)]
 pub(crate) fn notice(connection: &'static Connection, fd: i32) {
     let Some(watchers) = table::watchers(fd) else { return };
     let word = watchers.load(Ordering::Acquire);
-    if word == 0 || word & HOT != 0 || !ready::on_ring(connection) {
+    if word & HOT != 0 || word == 0 && !connection.has(flag::WATCHED) || !ready::on_ring(connection) {
         return;
     }
     make_hot(connection, fd, word);
@@ -49,8 +73,9 @@ pub(crate) fn notice(connection: &'static Connection, fd: i32) {
 
 #[cold]
 fn make_hot(connection: &'static Connection, fd: i32, watchers: u64) {
-    // What this process looks at by itself, others that watch the same socket would wait for.
-    let mut asleep = connection.sleepers.load(Ordering::SeqCst) > 0 || family::is_shared(connection);
+    // What is looked at here, other processes and sets that watch the same socket by another descriptor would wait for.
+    let mut asleep =
+        connection.sleepers.load(Ordering::SeqCst) > 0 || connection.references.load(Ordering::Relaxed) > 1;
     each_watcher(watchers, |_, set| {
         set.accelerated.store(true, Ordering::Release);
         // A handler of the thread that is at work on the set can't tell it: the peer does.
@@ -90,11 +115,6 @@ pub(super) fn heat(members: &mut Members, fd: i32) {
     }
 }
 
-/// Whether waits on this set are ours to do.
-pub(crate) fn is_accelerated(number: usize) -> bool {
-    set::get(number).accelerated.load(Ordering::Acquire)
-}
-
 /// Whether a hot member has something to report, by our own knowledge.
 pub(super) fn has_news(number: usize) -> bool {
     set_has_news(number, 0)
@@ -104,7 +124,7 @@ fn set_has_news(number: usize, depth: u32) -> bool {
     let members = set::get(number).members.hold();
     let hot = members.hot.iter().any(|fd| {
         members.by_fd.get(fd).is_some_and(|member| match member.what {
-            What::Socket(connection) => pending(member, connection) != 0,
+            What::Socket(connection) => pending(member, connection, *fd, connection.receiver().mark()) != 0,
             What::Set(_) | What::Other => false,
         })
     });
@@ -122,25 +142,37 @@ pub(super) fn count(number: usize) -> usize {
     members.hot.len() + members.nested.len()
 }
 
-/// What a hot member would report now: no system call.
+/// What a hot member would report now, `mark` having come by then. An edge is what comes, and what it reports is what holds when it
+/// is looked at: of bytes that have been read meanwhile writability remains, as in the kernel.
 #[inline]
-pub(super) fn pending(member: &Member, connection: &Connection) -> u32 {
+pub(super) fn pending(member: &Member, connection: &Connection, fd: i32, mark: u64) -> u32 {
     if !member.enabled || member.removed || !ready::on_ring(connection) {
         return 0;
     }
-    let edge = member.has(abi::EPOLLET);
-    let mut bits = 0;
     // A move alone brings nothing to read; what follows it the kernel reports.
-    if member.events & READABLE != 0
-        && ready::has_bytes(connection)
-        && !(edge && member.mark == Some(connection.receiver().mark()))
-    {
-        bits |= member.events & READABLE;
+    let (has_bytes, is_edge) = (ready::has_bytes(connection), member.has(abi::EPOLLET));
+    if is_edge && !member.mark.map_or(has_bytes || member.is_due, |told| told != mark) {
+        return 0;
     }
-    if member.events & WRITABLE != 0 && connection.send.road() == Road::Vmmc && (!edge || member.out_due || bits != 0) {
-        bits |= member.events & WRITABLE;
+    let is_writable = match connection.send.road() {
+        Road::Vmmc => true,
+        // The kernel knows neither of the edge nor of the bytes, and a report tells all that holds.
+        Road::Kernel => (is_edge || has_bytes) && member.events & WRITABLE != 0 && kernel_writable(connection, fd),
+    };
+    member.events & (if has_bytes { READABLE } else { 0 } | if is_writable { WRITABLE } else { 0 })
+}
+
+/// Where nothing has been sent since the kernel said so, it says so still.
+fn kernel_writable(connection: &Connection, fd: i32) -> bool {
+    let sent = connection.send.kernel_bytes() + 1;
+    if connection.writable_at.load(Ordering::Relaxed) == sent {
+        return true;
     }
-    bits
+    let is_writable = kernel::events_now(fd, abi::POLLOUT) & abi::POLLOUT != 0;
+    if is_writable {
+        connection.writable_at.store(sent, Ordering::Relaxed);
+    }
+    is_writable
 }
 
 /// The kernel reported the member, so its doorbell is spent, be it still in the kernel's queue: it is looked at here again.
@@ -149,6 +181,21 @@ pub(super) fn make_hot_after_report(connection: &'static Connection, fd: i32) {
         && (!connection.recv.is_armed() || connection.receiver().is_rung())
     {
         make_hot(connection, fd, word.load(Ordering::Acquire));
+    }
+}
+
+/// An edge is reported of a member that is not looked at here, and whose doorbell stands in the kernel's queue still: what comes
+/// next has to ring as well.
+pub(super) fn ring_for_next(connection: &'static Connection, member: &Member, mark: u64) {
+    let is_answered = ready::on_ring(connection) && connection.receiver().is_rung();
+    if !member.has(abi::EPOLLET) || member.is_hot || !is_answered {
+        return;
+    }
+    if let Some(_alone) = connection.recv_gate.try_alone(crate::process::id()) {
+        connection.receiver().arm();
+        if connection.receiver().mark() != mark {
+            connection.notify_peer();
+        }
     }
 }
 
@@ -244,7 +291,7 @@ pub(super) fn arm_hot(number: usize, cooled: &mut Cooled) -> bool {
         };
         if ready::on_ring(connection) && ready::arm(connection, fd) {
             // An edge that was reported already is no news to sleep over.
-            news |= pending(&member, connection) != 0
+            news |= pending(&member, connection, fd, connection.receiver().mark()) != 0
                 || connection.recv.road() == Road::Kernel
                 || !connection.recv.is_armed();
             at += 1;
@@ -304,47 +351,4 @@ fn cool(members: &mut Members, fd: i32) {
     if let Some(watchers) = table::watchers(fd) {
         watchers.fetch_and(!HOT, Ordering::AcqRel);
     }
-}
-
-/// Tells the kernel's set what it has not heard of, before the set itself is asked whether it is readable.
-pub(super) fn catch_up(number: usize, epfd: i32) {
-    let mut members = set::get(number).enter();
-    bring_all_up(&mut members, epfd);
-    let inner: Vec<(i32, What)> =
-        members.nested.iter().filter_map(|fd| Some((*fd, members.by_fd.get(fd)?.what))).collect();
-    drop(members);
-    for (fd, what) in inner {
-        if let What::Set(set) = what {
-            catch_up(set, fd);
-        }
-    }
-}
-
-/// The kernel says that the set itself is readable: whether that is more than doorbells.
-pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
-    let members = set::get(number).enter();
-    // One-shot registrations that were reported out of memory: the kernel takes them for unspent.
-    for (fd, member) in members.by_fd.iter().filter(|(_, member)| !member.enabled && !member.removed) {
-        let spent = EpollEvent { events: abi::EPOLLONESHOT as u32, u64: member.kernel.1 };
-        let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_MOD, *fd, Some(spent));
-    }
-    let asked = |member: &Member| !member.removed && member.enabled && member.events & READABLE != 0;
-    let armed: Vec<(i32, What)> =
-        members.by_fd.iter().filter(|(_, member)| asked(member)).map(|(fd, member)| (*fd, member.what)).collect();
-    drop(members);
-    for (fd, what) in armed {
-        let ready = match what {
-            What::Socket(connection) => ready::on_ring(connection) && drop_doorbells(connection, fd),
-            What::Set(inner) => has_news(inner) || is_ready(inner, fd),
-            What::Other => false,
-        };
-        if ready {
-            return true;
-        }
-    }
-    kernel::events_now(epfd, abi::POLLIN) != 0
-}
-
-fn drop_doorbells(connection: &'static Connection, fd: i32) -> bool {
-    kernel::events_now(fd, abi::POLLIN) != 0 && ready::readable(connection, fd)
 }

@@ -6,6 +6,8 @@ mod epoll;
 pub(crate) mod hot;
 #[cfg(windows)]
 mod list;
+#[cfg(target_os = "linux")]
+mod nested;
 mod poll;
 pub(crate) mod ready;
 #[cfg(target_os = "linux")]
@@ -14,6 +16,8 @@ pub(crate) mod registration;
 mod select;
 #[cfg(target_os = "linux")]
 mod set;
+#[cfg(target_os = "linux")]
+pub(crate) mod shared;
 #[cfg(windows)]
 pub(crate) mod watched;
 
@@ -22,7 +26,7 @@ pub use {epoll::epoll_wait, epoll::epoll_waited, registration::epoll_ctl, regist
 #[cfg(windows)]
 pub use {list::select, watched::News, watched::keep_end_back, watched::on_news, watched::watch};
 #[cfg(windows)]
-pub(crate) use {watched as hot, watched as registration};
+pub(crate) use {watched as hot, watched as nested, watched as registration, watched as shared};
 
 pub use poll::poll;
 

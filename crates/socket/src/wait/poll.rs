@@ -1,5 +1,5 @@
 //! `poll` and `ppoll`.
-use super::{Deadline, KERNEL_LOOK_MICROS, asleep, hot, interrupted, ready};
+use super::{Deadline, KERNEL_LOOK_MICROS, asleep, hot, interrupted, nested, ready, shared};
 use crate::connection::Connection;
 use crate::{Ending, settings, spin, table};
 use std::time::Duration;
@@ -54,7 +54,7 @@ fn on_ring(entry: &PollFd) -> Option<&'static Connection> {
 /// The epoll set, if it is one with anything of ours in it.
 fn nested(entry: &PollFd) -> Option<usize> {
     match table::entry(entry.fd) {
-        table::Entry::Epoll(set) if hot::is_accelerated(set) => Some(set),
+        table::Entry::Epoll(set) if shared::is_accelerated(set) => Some(set),
         _ => None,
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn wait(
     let mut budget = spin::Budget::grant(&SPIN, 1);
     for entry in fds.iter() {
         if let Some(set) = nested(entry) {
-            hot::catch_up(set, entry.fd);
+            nested::catch_up(set, entry.fd);
         }
     }
     loop {
@@ -151,8 +151,11 @@ fn correct(fds: &mut [PollFd]) -> bool {
             set_readable(entry, readable);
             has_moved |= !ready::on_ring(connection);
         } else if let Some(set) = nested(entry) {
-            let readable = hot::has_news(set) || entry.revents & READABLE != 0 && hot::is_ready(set, entry.fd);
-            set_readable(entry, readable);
+            let has_news = hot::has_news(set);
+            let is_asked = !has_news && entry.revents & READABLE != 0;
+            // What is looked into there may be one of the others.
+            has_moved |= is_asked;
+            set_readable(entry, has_news || is_asked && nested::is_ready(set, entry.fd));
         }
     }
     has_moved

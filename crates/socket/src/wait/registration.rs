@@ -2,8 +2,9 @@
 use super::hot::{self, HOT, OTHERS};
 use super::ready;
 use super::set::{self, Member, Members, Set, What};
+use super::shared;
 use crate::connection::{Connection, phase};
-use crate::{Ending, lifecycle, process, roads, settings, table};
+use crate::{Ending, family, lifecycle, process, roads, settings, table};
 use vmmc_os::{EpollEvent, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::Road;
@@ -22,6 +23,7 @@ pub fn epoll_made(epfd: i32) {
             (members.epfd, members.references, members.made_by) = (epfd, 1, process::id());
             set.accelerated.store(false, Ordering::Relaxed);
             set.sleepers.store(0, Ordering::Relaxed);
+            shared::begin(set);
             table::set_epoll(epfd, number);
             return;
         }
@@ -125,6 +127,10 @@ pub fn epoll_ctl(epfd: i32, op: i32, fd: i32, event: Option<EpollEvent>) -> Endi
     if set.members.is_own() {
         return Ending::Bypass;
     }
+    // A change is a use of the set as well as a wait.
+    if matches!(what, What::Socket(connection) if connection.is_paired()) {
+        shared::is_accelerated(number);
+    }
     let mut members = set.enter();
     if let Some(ending) = change_hot(&mut members, op, fd, event) {
         return ending;
@@ -152,8 +158,11 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
         removed: false,
         gone: false,
         enabled: true,
+        unheard: false,
         mark: None,
-        out_due: true,
+        is_due: false,
+        moved_told: 0,
+        is_changed: false,
         is_hot: false,
         seen: 0,
         reported: (0, 0),
@@ -166,6 +175,9 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
     let bit = if number < 62 { 1 << number } else { OTHERS };
     let Some(watchers) = table::watchers(fd) else { return };
     let before = watchers.fetch_or(bit, Ordering::AcqRel);
+    if let What::Socket(connection) = what {
+        hot::begin_to_watch(connection);
+    }
     match what {
         What::Socket(connection) if ready::on_ring(connection) => {
             set.accelerated.store(true, Ordering::Release);
@@ -173,8 +185,8 @@ fn enter(set: &Set, members: &mut Members, number: usize, fd: i32, what: What, e
                 hot::heat(members, fd);
             }
         }
-        // Only a wait of ours knows which one-shot registrations have been spent.
-        What::Socket(_) if event.events & abi::EPOLLONESHOT as u32 != 0 => {
+        // Only a wait of ours knows which one-shot registrations have been spent, and what it has reported of what comes next.
+        What::Socket(connection) if event.events & abi::EPOLLONESHOT as u32 != 0 || connection.is_paired() => {
             set.accelerated.store(true, Ordering::Release);
         }
         What::Set(_) => {
@@ -196,6 +208,10 @@ fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>
     if !member.is_hot || !ready::on_ring(connection) || connection.send.road() != Road::Vmmc {
         return None;
     }
+    // Another process may ask the kernel's set at any time.
+    if family::is_shared(connection) {
+        return None;
+    }
     if !plain(member.events) || event.is_some_and(|event| !plain(event.events)) {
         return None;
     }
@@ -214,7 +230,7 @@ fn change_hot(members: &mut Members, op: i32, fd: i32, event: Option<EpollEvent>
 /// The registration is as the application makes it now: whatever it reported before, it reports anew.
 fn renew(member: &mut Member, event: EpollEvent) {
     (member.events, member.data) = (event.events, event.u64);
-    (member.removed, member.enabled, member.mark, member.out_due) = (false, true, None, true);
+    (member.removed, member.enabled, member.mark, member.is_due) = (false, true, None, true);
 }
 
 /// Tells the kernel of a removal that it has not heard of.
@@ -264,8 +280,8 @@ pub(super) fn bring_all_up(members: &mut Members, epfd: i32) {
 /// Another descriptor of this process that refers to `connection`.
 fn duplicate_of(connection: &'static Connection, fd: i32) -> Option<i32> {
     let mut twin = None;
-    table::each_in(0, u32::MAX, |other, _| {
-        if other != fd && table::is_at(other, connection) {
+    table::each_at(connection, |other| {
+        if other != fd {
             twin = twin.or(Some(other));
         }
     });

@@ -90,7 +90,7 @@ pub fn select<'a>(
 fn is_ours(fd: i32) -> bool {
     match table::entry(fd) {
         table::Entry::Socket(connection) => ready::on_ring(connection),
-        table::Entry::Epoll(set) => super::hot::is_accelerated(set),
+        table::Entry::Epoll(set) => super::shared::is_accelerated(set),
         _ => false,
     }
 }

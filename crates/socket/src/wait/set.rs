@@ -4,7 +4,7 @@ use crate::lock::{Held, Lock};
 use core::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
 use vmmc_os::abi;
-use vmmc_sync::{AtomicU32, AtomicU64};
+use vmmc_sync::{AtomicU32, AtomicU64, AtomicUsize};
 
 /// What a member that is readable reports, as far as asked.
 pub(super) const READABLE: u32 = (abi::EPOLLIN | abi::EPOLLRDNORM) as u32;
@@ -40,10 +40,17 @@ pub(super) struct Member {
     pub(super) gone: bool,
     /// False once a one-shot registration has been reported.
     pub(super) enabled: bool,
-    /// Edge-triggered: what had come when it was last reported.
+    /// It was reported out of memory, and the kernel takes it for unspent.
+    pub(super) unheard: bool,
+    /// Edge-triggered: what had come when it was last reported, if it was since it was registered.
     pub(super) mark: Option<u64>,
-    /// Edge-triggered: writability has still to be reported.
-    pub(super) out_due: bool,
+    /// Edge-triggered, and the kernel has not heard of the registration as it is now: it is reported as the kernel would, if
+    /// there is anything to report at all.
+    pub(super) is_due: bool,
+    /// Edge-triggered: so many bytes, of which it had been told, were moved back, which the kernel takes for an edge.
+    pub(super) moved_told: u64,
+    /// Edge-triggered: the connection's state has changed here, which the kernel reports to everybody.
+    pub(super) is_changed: bool,
     /// Stands in `hot`.
     pub(super) is_hot: bool,
     /// What had come when the hand of [`super::hot::cool_idle`] last passed.
@@ -55,6 +62,13 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn has(&self, bits: i32) -> bool {
         self.events & bits as u32 != 0
+    }
+
+    /// There was nothing to report, `mark` having come by then: an edge is past, unless the kernel has one of its own to tell.
+    pub(super) fn looked_at(&mut self, mark: u64) {
+        if self.mark.is_some() || self.is_due {
+            self.mark = Some(mark);
+        }
     }
 }
 
@@ -91,6 +105,9 @@ pub(super) struct Set {
     pub(super) in_use: AtomicBool,
     /// A member's data has come over VMMC: from then on this set's waits are ours.
     pub(super) accelerated: AtomicBool,
+    /// Where [`super::shared`] has the words that say whose it is, and which of its number's sets it is there; 0: nobody else's.
+    pub(super) words: AtomicUsize,
+    pub(super) generation: AtomicU32,
     /// Threads asleep in the kernel on this set.
     pub(super) sleepers: AtomicU32,
     /// What spinning on this set has lately paid.
@@ -126,6 +143,8 @@ impl Set {
             members: Lock::new(members),
             in_use: AtomicBool::new(false),
             accelerated: AtomicBool::new(false),
+            words: AtomicUsize::new(0),
+            generation: AtomicU32::new(0),
             sleepers: AtomicU32::new(0),
             spin: AtomicU32::new(0),
             looked: AtomicU64::new(0),

@@ -139,6 +139,13 @@ pub(super) fn is_ready(_set: usize, _fd: i32) -> bool {
 }
 pub(super) fn catch_up(_set: usize, _fd: i32) {}
 pub(crate) fn closed(_set: usize) {}
+pub(crate) fn expect_ring(_connection: &Connection, _fd: i32) {}
+pub(crate) fn before_move(_fd: i32) {}
+pub(crate) fn after_move(_fd: i32) {}
+pub(crate) fn note_shut(_fd: i32) {}
+pub(crate) fn tell_kernel() {}
+pub(crate) fn before_fork() {}
+pub(crate) fn after_fork_in_child() {}
 pub(crate) fn leave_to_kernel(_epfd: i32, _set: usize) {}
 pub(crate) fn shared(_set: usize) {}
 pub(crate) fn lock_all() {}
