@@ -28,8 +28,8 @@ pub(super) fn catch_up(number: usize, epfd: i32) {
 
 /// The kernel says that the set itself is readable: whether that is more than doorbells.
 pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
-    let mut members = set::get(number).enter();
-    tell_spent(&mut members, epfd);
+    spend(number);
+    let members = set::get(number).enter();
     let mut has_edges = false;
     let armed: Vec<(i32, Member)> = members
         .by_fd
@@ -59,13 +59,32 @@ pub(super) fn is_ready(number: usize, epfd: i32) -> bool {
     kernel::events_now(epfd, abi::POLLIN) != 0
 }
 
-/// Tells the kernel which one-shot registrations have been reported out of memory.
+/// Tells the kernel which one-shot registrations have been reported out of memory; to it they tell of a hang-up still.
 pub(super) fn tell_spent(members: &mut Members, epfd: i32) {
+    each_unheard(members, epfd, |_| 0);
+}
+
+/// As [`tell_spent`], for good: the kernel reports each of them once more, and here that is nobody's news.
+pub(super) fn spend(number: usize) {
+    let mut members = set::get(number).enter();
+    let epfd = members.epfd;
+    let any = each_unheard(&mut members, epfd, |fd| kernel::events_now(fd, abi::POLLOUT).cast_unsigned().into());
+    drop(members);
+    if any {
+        drop_told_edges(number);
+    }
+}
+
+/// Registers each for what `events` says, and nothing else: whether there was one.
+fn each_unheard(members: &mut Members, epfd: i32, events: impl Fn(i32) -> u32) -> bool {
+    let mut any = false;
     for (fd, member) in members.by_fd.iter_mut().filter(|(_, member)| member.unheard && !member.removed) {
-        let spent = EpollEvent { events: abi::EPOLLONESHOT as u32, u64: member.kernel.1 };
+        let spent = EpollEvent { events: abi::EPOLLONESHOT as u32 | events(*fd), u64: member.kernel.1 };
         let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_MOD, *fd, Some(spent));
         member.unheard = false;
+        any = true;
     }
+    any
 }
 
 fn drop_doorbells(connection: &'static Connection, fd: i32) -> bool {

@@ -4,7 +4,7 @@
 //! Who owns a set stands in memory that the family shares, one word for each set of the process that made it.
 use super::epoll::arrived;
 use super::hot::{DEPTH_MAX, each_watcher};
-use super::nested::{self, has_ring, tell_spent};
+use super::nested::{self, has_ring};
 use super::registration::bring_all_up;
 use super::set::{self, Member, SETS_MAX, Set, What};
 use crate::connection::Connection;
@@ -42,11 +42,12 @@ pub(super) fn begin(set: &Set) {
 
 /// Before another process or another program has the sets too: the kernel hears what it has not heard of them.
 pub(crate) fn tell_kernel() {
-    for (_, set) in set::all().filter(|(_, set)| set.in_use.load(Ordering::Relaxed) && !set.members.is_own()) {
+    for (number, set) in set::all().filter(|(_, set)| set.in_use.load(Ordering::Relaxed) && !set.members.is_own()) {
         let mut members = set.enter();
         let epfd = members.epfd;
         bring_all_up(&mut members, epfd);
-        tell_spent(&mut members, epfd);
+        drop(members);
+        nested::spend(number);
     }
 }
 
