@@ -10,6 +10,9 @@ use vmmc_stream::Lie;
 /// A ring that was only full is sent again if it is no larger than this, or the sender has had the time to wait for room: as a rule
 /// it is read, and then that was in vain.
 const OVERFLOW_MOST: u64 = 256 * 1024;
+/// What is sent again ahead of the next bytes for a peer that has finished is no more than this: it goes into one segment with them, so
+/// that a peer that is gone answers no earlier than it would have answered them.
+const FINISHED_MOST: u64 = 32 * 1024;
 /// The kernel takes about so many bytes in a microsecond. A receiver that is at work is faster, so it is first waited for as long
 /// as sending again would take.
 const BYTES_A_MICROSECOND: u64 = 4096;
@@ -20,7 +23,7 @@ const ROUND_MICROS: u32 = 100;
 /// The stream is about to leave the ring, for `reason`: how many of the bytes there it has sent again. The send gate is held.
 pub(crate) fn send(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, reason: Reason) -> u64 {
     let most = match reason {
-        Reason::PEER_FINISHED => 0,
+        Reason::PEER_FINISHED => FINISHED_MOST,
         Reason::RING_FULL if connection.has(flag::NONBLOCKING) => OVERFLOW_MOST,
         _ => u64::MAX,
     };
@@ -32,25 +35,32 @@ pub(crate) fn send(connection: &Connection, fd: i32, sender: &ConnectionSender<'
     if waits && spin::at_most((unread / BYTES_A_MICROSECOND) as u32, || sender.is_drained()) {
         return 0;
     }
-    // A peer that was killed, and so has not said that it ends, would answer with a reset where it has read all. And an error is the
-    // program's to hear.
-    if end::kernel_says_ended(fd) && (!sender.is_end_hinted() || end::is_gone(fd)) {
+    if has_nobody_to_read(connection, fd, sender) {
         return 0;
     }
-    send_all(connection, fd, sender, sender.unread().unwrap_or(0))
+    send_all(connection, fd, sender, sender.unread().unwrap_or(0), reason == Reason::PEER_FINISHED)
 }
 
-/// All of the ring's last `unread` bytes, or 0: the kernel has no room for them, and some doorbells too many were sent.
+/// A peer that receives no more, or was killed and so has not said that it ends, would answer with a reset where it has read all. And
+/// an error is the program's to hear.
+fn has_nobody_to_read(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> bool {
+    // Where this end has shut its own receiving side down the kernel says so in any case.
+    let has_ended = if connection.has(flag::RECV_SHUT) { sender.is_end_hinted() } else { end::kernel_says_ended(fd) };
+    has_ended && !sender.is_half_closed() || end::is_gone(fd)
+}
+
+/// All of the ring's last `unread` bytes, or 0: the kernel has no room for them, and some doorbells too many were sent. `goes_on`: more
+/// is sent at once, and may stand in one segment with them.
 #[cold]
 #[inline(never)]
-fn send_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, unread: u64) -> u64 {
+fn send_all(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>, unread: u64, goes_on: bool) -> u64 {
     let (mut piece, mut left) = ([0u8; ON_STACK], unread);
     while left > 0 {
         let n = sender.read_back(left, &mut piece);
         sender.ringing(n as u64);
         let bytes = piece.get(..n).unwrap_or_default();
         // The kernel makes large segments of them.
-        let more = if n as u64 == left { 0 } else { abi::MSG_MORE };
+        let more = if n as u64 == left && !goes_on { 0 } else { abi::MSG_MORE };
         let sent = kernel::send(fd, bytes, abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL | more).unwrap_or_else(|error| {
             end::keep_error(connection, error);
             0
@@ -101,7 +111,7 @@ mod tests {
         }
         let connection = table::lookup(here).unwrap();
         let sender = connection.sender();
-        sender.leave_again(send_all(connection, here, &sender, 6));
+        sender.leave_again(send_all(connection, here, &sender, 6, false));
         hear(here)
     }
 

@@ -3,7 +3,7 @@ use crate::connection::{Connection, flag};
 use crate::{arena, doorbell, family, options, pairing, roads, service, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
-use vmmc_stream::{Lie, Next, Road};
+use vmmc_stream::{End, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
 const GONE: i16 = abi::POLLHUP | abi::POLLERR;
@@ -100,9 +100,8 @@ pub(crate) fn is_false_reset(connection: &Connection) -> bool {
     // What others have sent past us is in no count, and with both sides shut down the kernel resets by itself.
     !connection.has(flag::HANDED_OVER)
         && !connection.is_shut()
-        && sender.has_only_rung()
+        && sender.only_doorbells_are_out()
         && sender.is_drained()
-        && sender.lag() > 0
 }
 
 /// Takes the doorbells out of the kernel's queue and asks for no more, so that a close says FIN. `true`: bytes lie unread.
@@ -136,7 +135,8 @@ pub(crate) fn prepare_close(connection: &'static Connection, fd: i32) {
         kernel::close_with_reset(fd);
     }
     if connection.is_paired() {
-        connection.sender().hint_end(unread || kernel::closes_with_reset(fd));
+        let is_reset = unread || kernel::closes_with_reset(fd);
+        connection.sender().hint_end(if is_reset { End::Reset } else { End::Whole });
         arm(connection);
     }
 }
@@ -190,7 +190,7 @@ fn arm(connection: &'static Connection) {
 /// Before `connect(AF_UNSPEC)`: the peer is to see the reset that the kernel sends.
 pub(crate) fn before_dissolve(connection: &Connection) {
     if connection.is_paired() {
-        connection.sender().hint_end(true);
+        connection.sender().hint_end(End::Reset);
     }
 }
 

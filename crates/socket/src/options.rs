@@ -5,7 +5,7 @@ use crate::wait::shared;
 use crate::{Ending, again, doorbell, end, roads, service, table};
 use vmmc_os::{Errno, abi, kernel, process};
 use vmmc_protocol::{Reason, record::DirectionRecord};
-use vmmc_stream::{Ahead, Next, Road};
+use vmmc_stream::{Ahead, End, Next, Road};
 use vmmc_sync::Ordering;
 
 /// `shutdown(fd, how)`.
@@ -14,7 +14,8 @@ pub fn shutdown(fd: i32, how: i32) -> Ending {
     if !connection.is_connection() {
         return Ending::Bypass;
     }
-    let ending = if how == abi::SHUT_RD { shut_down(fd, how) } else { shut_sending_down(connection, fd, how) };
+    let ending =
+        if how == abi::SHUT_RD { shut_down(connection, fd, how) } else { shut_sending_down(connection, fd, how) };
     if ending == Ending::Handled(0) {
         connection.set(flag::RECV_SHUT, connection.has(flag::RECV_SHUT) || how != abi::SHUT_WR);
         shared::note_shut(fd);
@@ -23,18 +24,26 @@ pub fn shutdown(fd: i32, how: i32) -> Ending {
     ending
 }
 
-/// A doorbell for what lies unread would be answered with a reset.
+/// A doorbell for what lies unread would be answered with a reset, and so would what is sent again.
 fn disarm_if_shut(connection: &'static Connection) {
-    if connection.is_paired()
-        && connection.is_shut()
-        && let Some(_alone) = connection.recv_gate.alone(crate::process::id())
-    {
+    if !connection.is_paired() || !connection.is_shut() {
+        return;
+    }
+    connection.sender().hint_end(End::Whole);
+    if let Some(_alone) = connection.recv_gate.alone(crate::process::id()) {
         connection.receiver().disarm();
     }
 }
 
-fn shut_down(fd: i32, how: i32) -> Ending {
-    kernel::shutdown(fd, how).map_or_else(Ending::Failed, |_| Ending::Handled(0))
+fn shut_down(connection: &Connection, fd: i32, how: i32) -> Ending {
+    match kernel::shutdown(fd, how) {
+        Ok(_) => Ending::Handled(0),
+        // At the end of a stream it is no error, unless this end has ended its own before.
+        Err(Errno(abi::ENOTCONN)) if !connection.has(flag::SEND_SHUT) && end::is_false_reset(connection) => {
+            Ending::Handled(0)
+        }
+        Err(error) => Ending::Failed(error),
+    }
 }
 
 fn shut_sending_down(connection: &'static Connection, fd: i32, how: i32) -> Ending {
@@ -63,15 +72,12 @@ fn end_stream(connection: &Connection, fd: i32, how: i32, alone: bool) -> Ending
         }
         roads::leave(connection, fd, &sender, Reason::NO_SEND_SEEN);
     }
-    let ending = match shut_down(fd, how) {
-        // At the end of a stream it is no error.
-        Ending::Failed(Errno(abi::ENOTCONN)) if end::is_false_reset(connection) => Ending::Handled(0),
-        ending => ending,
-    };
+    let ending = shut_down(connection, fd, how);
     if ending == Ending::Handled(0) {
         connection.set(flag::SEND_SHUT, true);
         if connection.is_paired() {
-            connection.sender().hint_end(false);
+            let is_half = how == abi::SHUT_WR && !connection.has(flag::RECV_SHUT);
+            connection.sender().hint_end(if is_half { End::Half } else { End::Whole });
         }
     }
     ending
@@ -82,8 +88,8 @@ fn end_stream(connection: &Connection, fd: i32, how: i32, alone: bool) -> Ending
 fn shut_later(connection: &Connection, fd: i32, how: i32) -> Ending {
     let ending = match how {
         abi::SHUT_WR => Ending::Handled(0),
-        abi::SHUT_RDWR => shut_down(fd, abi::SHUT_RD),
-        _ => return shut_down(fd, how),
+        abi::SHUT_RDWR => shut_down(connection, fd, abi::SHUT_RD),
+        _ => return shut_down(connection, fd, how),
     };
     if ending == Ending::Handled(0) {
         connection.set(flag::SHUT_DUE, true);

@@ -34,10 +34,8 @@ pub const LEAVE_AT: usize = 0x090;
 pub const RESUME_AT: usize = 0x098;
 /// Sender to me: doorbells sent since it switched.
 pub const RUNG: usize = 0x0a0;
-/// Sender to me: non-zero says "ask the kernel now".
+/// Sender to me: non-zero says "ask the kernel now"; an [`End`](crate::End).
 pub const FIN: usize = 0x0a8;
-/// In `FIN`: the connection is reset on purpose.
-pub const RESET_MEANT: u64 = 2;
 /// Sender to me: how many bytes of the ring it uses now. It changes only while the ring is empty.
 pub const WINDOW: usize = 0x0b0;
 /// Sender to me: kernel-road count at which it holds; [`REFUSED`] if it cannot.

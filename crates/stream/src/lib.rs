@@ -44,6 +44,17 @@ impl Road {
     }
 }
 
+/// What an end hints at when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It sends no more, and receives nothing any more.
+    Whole = 1,
+    /// It resets the connection on purpose.
+    Reset = 2,
+    /// It sends no more, but receives.
+    Half = 3,
+}
+
 /// The peer wrote something impossible, or a stranger wrote to the kernel road: the connection must be reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {

@@ -1,8 +1,8 @@
 use crate::layout::{
-    ACK, ARMED, CREDIT, EPOCH, FIN, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESET_MEANT, RESUME_AT, RING, RUNG,
-    STASH_MAX, SWITCH_AT, TAIL, TAIL_MASK, WINDOW, stash,
+    ACK, ARMED, CREDIT, EPOCH, FIN, INLINE, INLINE_MAX, LEAVE_AT, READY, RECEIVED, RESUME_AT, RING, RUNG, STASH_MAX,
+    SWITCH_AT, TAIL, TAIL_MASK, WINDOW, stash,
 };
-use crate::{Lie, RecvState, Road};
+use crate::{End, Lie, RecvState, Road};
 use vmmc_contract::{Export, Import};
 use vmmc_sync::{Ordering, fence};
 
@@ -122,7 +122,7 @@ impl<'a, E: Export, I: Import> Receiver<'a, E, I> {
     /// Whether the sender hinted that it resets the connection on purpose.
     #[must_use]
     pub fn reset_hinted(&self) -> bool {
-        self.inbox.load(FIN) == RESET_MEANT
+        self.inbox.load(FIN) == End::Reset as u64
     }
 
     /// What is next. Completes moves that have been reached.

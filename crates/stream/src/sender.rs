@@ -1,9 +1,9 @@
 use crate::layout::{
     ACK, AGAIN, ARMED, BUSY, CREDIT, CREDIT_ALONG, EPOCH, FIN, HELD, HELD_AT, HOLD_SEEN, INLINE, INLINE_MAX, LEAVE_AT,
-    READY, RECEIVED, REFUSED, RELEASED, RESET_MEANT, RESUME_AT, RETAKEN, RETRACT, RETURNED, RING, RUNG, SWITCH_AT,
-    TAIL, WINDOW, returns, returns_len,
+    READY, RECEIVED, REFUSED, RELEASED, RESUME_AT, RETAKEN, RETRACT, RETURNED, RING, RUNG, SWITCH_AT, TAIL, WINDOW,
+    returns, returns_len,
 };
-use crate::{Lie, RecvState, Road, SendState};
+use crate::{End, Lie, RecvState, Road, SendState};
 use vmmc_contract::{Export, Import};
 use vmmc_sync::{Ordering, fence};
 
@@ -352,10 +352,9 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         self.state.awaited.set(0);
     }
 
-    /// Tells the receiver to ask the kernel soon: the socket is about to be shut down or closed.
-    /// `reset`: what the kernel will then say is a reset, and meant so.
-    pub fn hint_end(&self, reset: bool) {
-        self.tell(FIN, if reset { RESET_MEANT } else { 1 });
+    /// Tells the receiver to ask the kernel soon: the socket has been shut down, or is about to be closed.
+    pub fn hint_end(&self, end: End) {
+        self.tell(FIN, end as u64);
     }
 
     /// As [`crate::Receiver::end_hinted`]: the peer has hinted that the kernel has news of the connection's end.
@@ -363,6 +362,12 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
     #[inline(always)]
     pub fn is_end_hinted(&self) -> bool {
         self.inbox.load(FIN) != 0
+    }
+
+    /// Whether the peer has hinted that it sends no more, and receives still.
+    #[must_use]
+    pub fn is_half_closed(&self) -> bool {
+        self.inbox.load(FIN) == End::Half as u64
     }
 
     /// Bytes of the ring that the receiver is known to have consumed, since the ring was made.
@@ -390,10 +395,14 @@ impl<'a, E: Export, I: Import> Sender<'a, E, I> {
         if self.peer.read_back(RING + at as usize, buf) { n } else { 0 }
     }
 
-    /// Whether nothing but doorbells was sent on the kernel road since the last switch.
+    /// Whether what the receiver is not known to have received on the kernel road are doorbells, one at least, and nothing else. One
+    /// that has left the ring has taken them all, or was left the last ones for data.
     #[must_use]
-    pub fn has_only_rung(&self) -> bool {
-        self.state.epoch.get() != 0 && self.state.kernel.get() == self.state.switch_at.get() + self.state.rung.get()
+    pub fn only_doorbells_are_out(&self) -> bool {
+        let epoch = self.state.epoch.get();
+        let only_rung = epoch != 0 && self.state.kernel.get() == self.state.switch_at.get() + self.state.rung.get();
+        let has_followed = Road::of(epoch) == Road::Kernel && self.inbox.load(ACK) == epoch;
+        only_rung && !has_followed && self.lag() > 0
     }
 
     /// Whether the receiver has consumed all that was put (as far as it has said).

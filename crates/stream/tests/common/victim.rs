@@ -1,6 +1,6 @@
 //! One honest end whose peer writes anything anywhere: every call must return, without a panic, whatever the words say.
 use vmmc_sim::{SimBuffer, SimExport, SimImport};
-use vmmc_stream::{Next, Receiver, RecvState, SendState, Sender, layout};
+use vmmc_stream::{End, Next, Receiver, RecvState, SendState, Sender, layout};
 
 /// See the file's page.
 pub(crate) struct Victim {
@@ -97,7 +97,7 @@ impl Victim {
             }
             _ => {
                 let _ = (receiver.has_news(), receiver.end_hinted(), sender.room(), sender.lag(), sender.is_drained());
-                sender.hint_end(false);
+                sender.hint_end(End::Whole);
             }
         }
     }
