@@ -35,18 +35,11 @@ pub(crate) fn send(connection: &Connection, fd: i32, sender: &ConnectionSender<'
     if waits && spin::at_most((unread / BYTES_A_MICROSECOND) as u32, || sender.is_drained()) {
         return 0;
     }
-    if has_nobody_to_read(connection, fd, sender) {
+    // Where it has read all nothing is to be answered; and an error is the program's to hear.
+    if end::has_no_reader(connection, fd, sender) {
         return 0;
     }
     send_all(connection, fd, sender, sender.unread().unwrap_or(0), reason == Reason::PEER_FINISHED)
-}
-
-/// A peer that receives no more, or was killed and so has not said that it ends, would answer with a reset where it has read all. And
-/// an error is the program's to hear.
-fn has_nobody_to_read(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> bool {
-    // Where this end has shut its own receiving side down the kernel says so in any case.
-    let has_ended = if connection.has(flag::RECV_SHUT) { sender.is_end_hinted() } else { end::kernel_says_ended(fd) };
-    has_ended && !sender.is_half_closed() || end::is_gone(fd)
 }
 
 /// All of the ring's last `unread` bytes, or 0: the kernel has no room for them, and some doorbells too many were sent. `goes_on`: more

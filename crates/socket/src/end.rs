@@ -1,5 +1,5 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
-use crate::connection::{Connection, flag};
+use crate::connection::{Connection, ConnectionSender, flag};
 use crate::{arena, doorbell, family, options, pairing, roads, service, table};
 use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
@@ -16,6 +16,13 @@ pub(crate) fn kernel_says_ended(fd: i32) -> bool {
 /// Whether the kernel knows that the connection is gone. One system call.
 pub(crate) fn is_gone(fd: i32) -> bool {
     kernel::events_now(fd, 0) & GONE != 0
+}
+
+/// Whether the peer would answer a byte with a reset: it receives no more, or was killed and so has not said that it ends.
+pub(crate) fn has_no_reader(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> bool {
+    // Where this end has shut its own receiving side down the kernel says so in any case.
+    let has_ended = if connection.has(flag::RECV_SHUT) { sender.is_end_hinted() } else { kernel_says_ended(fd) };
+    has_ended && !sender.is_half_closed() || is_gone(fd)
 }
 
 /// As [`kernel_says_ended`], and it is remembered.

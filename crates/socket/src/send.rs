@@ -86,14 +86,10 @@ fn kernel_call(
     flags: i32,
     among: &Among<'_>,
 ) -> Result<usize, Errno> {
-    options::shut_if_due(connection, fd, false);
-    if connection.has(flag::FALSE_RESET) && end::swallows(connection, fd) {
+    if is_swallowed(connection, fd)? {
         let swallowed = bufs.iter().map(|buf| buf.len()).sum();
         sent_by_kernel(connection, swallowed);
         return Ok(swallowed);
-    }
-    if let Some(error) = end::kept_error(connection) {
-        return Err(error);
     }
     let call = || match bufs {
         [buf] => kernel::send(fd, buf, flags),
@@ -102,6 +98,16 @@ fn kernel_call(
     let sent = if connection.may_wait(flags) { among.asleep(call)? } else { call()? };
     sent_by_kernel(connection, sent);
     Ok(sent)
+}
+
+/// What comes before a send by the kernel: whether it is not to be made, and counts as made all the same (see [`end::swallows`]). The
+/// error is one that the program has still to hear.
+pub(crate) fn is_swallowed(connection: &'static Connection, fd: i32) -> Result<bool, Errno> {
+    options::shut_if_due(connection, fd, false);
+    if connection.has(flag::FALSE_RESET) && end::swallows(connection, fd) {
+        return Ok(true);
+    }
+    end::kept_error(connection).map_or(Ok(false), Err)
 }
 
 /// Counts what one call of the kernel's has sent.
@@ -268,8 +274,13 @@ impl Call<'_, '_> {
 
     /// One kernel call, or several if it may last: a receiver that asks for the stream back is heard between them.
     fn by_kernel_among(&self, among: &Among<'_>) -> Result<Progress, Errno> {
-        // A time limit is for the whole call, so the call is made whole; and it ends by itself.
-        let may_last = self.left > PIECE && self.waits() && kernel::time_limit(self.fd, true).is_none();
+        // A time limit is for the whole call, so the call is made whole; and it ends by itself. So does one to a peer that is gone, whose
+        // answer to the first piece would be the next one's error.
+        let may_last = self.left > PIECE
+            && self.waits()
+            && kernel::time_limit(self.fd, true).is_none()
+            && !(self.connection.is_paired()
+                && end::has_no_reader(self.connection, self.fd, &self.connection.sender()));
         if self.from == 0 && !may_last {
             let sent = kernel_call(self.connection, self.fd, self.bufs, self.flags, among)?;
             return Ok(Progress { sent, again: false });

@@ -1,7 +1,7 @@
 //! A file to a connection.
 use crate::connection::{Connection, flag, phase};
-use crate::send::{PIECE, send_paired};
-use crate::{Ending, ON_STACK, pairing, roads, table};
+use crate::send::{PIECE, is_swallowed, send_paired, sent_by_kernel};
+use crate::{Ending, ON_STACK, end, pairing, roads, table};
 use core::cell::UnsafeCell;
 use std::io::IoSlice;
 use vmmc_os::{Errno, abi, kernel};
@@ -53,7 +53,9 @@ pub fn sendfile(out: i32, input: i32, offset: Option<&mut i64>, count: usize) ->
     if connection.phase.load(Ordering::Relaxed) == phase::REFUSED {
         return Ending::Bypass;
     }
-    if !connection.is_paired() || connection.send.road() == Road::Kernel && !connection.sender().may_switch() {
+    let is_by_kernel =
+        !connection.is_paired() || connection.send.road() == Road::Kernel && !connection.sender().may_switch();
+    if is_by_kernel || count > LARGE && has_left_at_end(connection, out) {
         return sendfile_by_kernel(connection, out, input, offset, count);
     }
     let mut position = match (&offset, kernel::seek_by(input, 0)) {
@@ -94,6 +96,41 @@ pub fn sendfile(out: i32, input: i32, offset: Option<&mut i64>, count: usize) ->
     Ending::Handled(sent as isize)
 }
 
+/// The answer of a peer that is gone to a piece would be the next one's error; the kernel hands more over at once.
+fn has_left_at_end(connection: &'static Connection, out: i32) -> bool {
+    let sender = connection.sender();
+    if !end::has_no_reader(connection, out, &sender) {
+        return false;
+    }
+    let alone = connection.send_gate.alone(crate::process::id());
+    if alone.is_some() && table::is_at(out, connection) {
+        end::find_ended(connection, out);
+        roads::leave(connection, out, &sender, Reason::PEER_FINISHED);
+    }
+    connection.send.road() == Road::Kernel
+}
+
+/// Passes over what the kernel would hand over at once of `length` bytes of a file: how much that is.
+#[cold]
+#[inline(never)]
+fn swallow(connection: &'static Connection, input: i32, offset: Option<&mut i64>, length: usize) -> usize {
+    let Some(from) = offset.as_deref().copied().or_else(|| Some(kernel::seek_by(input, 0).ok()? as i64)) else {
+        return 0;
+    };
+    let (mut piece, mut done, most) = ([0; ON_STACK], 0, length.min(PIECE));
+    while done < most {
+        let room = piece.get_mut(..ON_STACK.min(most - done)).unwrap_or_default();
+        let Ok(read @ 1..) = kernel::pread(input, room, from + done as i64) else { break };
+        done += read;
+    }
+    match offset {
+        Some(offset) => *offset += done as i64,
+        None => drop(kernel::seek_by(input, done as i64)),
+    }
+    sent_by_kernel(connection, done);
+    done
+}
+
 fn sendfile_by_kernel(
     connection: &'static Connection,
     out: i32,
@@ -109,11 +146,15 @@ fn sendfile_by_kernel(
         roads::move_back(out, Reason::KERNEL_FEATURE);
         return sendfile_by_kernel(connection, out, input, offset, length);
     }
+    let mut total = match is_swallowed(connection, out) {
+        Ok(false) => 0,
+        Ok(true) => swallow(connection, input, offset.as_deref_mut(), length),
+        Err(error) => return Ending::Failed(error),
+    };
     // In pieces, as any call that may last: a receiver that asks for the stream back ends it early.
     let may_last =
         connection.is_paired() && !connection.has(flag::NONBLOCKING) && kernel::time_limit(out, true).is_none();
     let most = if may_last { PIECE } else { length };
-    let mut total = 0;
     while total < length && !(total > 0 && may_last && connection.sender().is_retracted()) {
         let wanted = most.min(length - total);
         let sent = match kernel::sendfile(out, input, offset.as_deref_mut(), wanted) {
