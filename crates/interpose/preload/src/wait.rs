@@ -49,7 +49,18 @@ pub(crate) unsafe extern "C" fn poll(fds: *mut PollFd, count: nfds_t, time: c_in
         return result as c_int;
     }
     // SAFETY: the program's arguments.
-    unsafe { real::poll(fds, count, time) }
+    unsafe { polled(fds, count, real::poll(fds, count, time)) }
+}
+
+/// The kernel has polled `fds`, and `reported` so many.
+unsafe fn polled(fds: *mut PollFd, count: nfds_t, reported: c_int) -> c_int {
+    if reported > 0
+        // SAFETY: the program's array, which the kernel has written to.
+        && let Some(given) = unsafe { array(fds, count as usize) }
+    {
+        told(|| room::wait::polled(given));
+    }
+    reported
 }
 
 #[unsafe(no_mangle)]
@@ -67,7 +78,7 @@ pub(crate) unsafe extern "C" fn ppoll(
         return result as c_int;
     }
     // SAFETY: the program's arguments.
-    unsafe { real::ppoll(fds, count, time, mask) }
+    unsafe { polled(fds, count, real::ppoll(fds, count, time, mask)) }
 }
 
 /// `capacity` is the array's size in bytes as the compiler saw it; the C library ends a program that overflows it.

@@ -28,7 +28,7 @@ pub use {list::select, watched::News, watched::keep_end_back, watched::on_news, 
 #[cfg(windows)]
 pub(crate) use {watched as hot, watched as nested, watched as registration, watched as shared};
 
-pub use poll::poll;
+pub use poll::{poll, polled};
 
 use crate::spin::Interrupted;
 use std::time::Duration;

@@ -59,6 +59,19 @@ fn nested(entry: &PollFd) -> Option<usize> {
     }
 }
 
+/// What the kernel alone has reported. Where only what goes out is on the ring, it takes an end for a reset, too.
+pub fn polled(fds: &mut [PollFd]) {
+    for entry in fds.iter_mut().filter(|entry| entry.revents & (abi::POLLERR | abi::POLLHUP) != 0) {
+        let Some(connection) = table::lookup(entry.fd) else { continue };
+        let bits = ready::without_false_reset(connection, u32::from(entry.revents as u16)) as i16;
+        entry.revents = match bits & (POLL.counted)(entry.events) {
+            // Whoever asks for nothing but a hang-up is not to come back with nothing.
+            0 => entry.revents,
+            bits => bits,
+        };
+    }
+}
+
 /// Readable by our own knowledge, without a system call.
 fn has_news(entry: &PollFd) -> bool {
     entry.events & READABLE != 0
@@ -134,6 +147,7 @@ fn ask(kernel: &Kernel, fds: &mut [PollFd]) -> Result<usize, Errno> {
         (kernel.ask)(fds, Some(Duration::ZERO), None)?;
         correct(fds);
     }
+    polled(fds);
     fds.iter_mut().for_each(|entry| entry.revents &= (kernel.counted)(entry.events));
     Ok(fds.iter().filter(|entry| entry.revents != 0).count())
 }
