@@ -76,8 +76,13 @@ fn end_stream(connection: &Connection, fd: i32, how: i32, alone: bool) -> Ending
     if ending == Ending::Handled(0) {
         connection.set(flag::SEND_SHUT, true);
         if connection.is_paired() {
+            let sender = connection.sender();
             let is_half = how == abi::SHUT_WR && !connection.has(flag::RECV_SHUT);
-            connection.sender().hint_end(if is_half { End::Half } else { End::Whole });
+            sender.hint_end(if is_half { End::Half } else { End::Whole });
+            if !sender.is_drained() {
+                // What was sent again may have been read, and the peer be killed before it reads on: see `take_last_doorbells`.
+                connection.notify_peer();
+            }
         }
     }
     ending

@@ -56,9 +56,12 @@ fn take_last_doorbells(connection: &'static Connection, fd: i32) {
     let Some(_alone) = alone.filter(|_| is_still_at(connection, fd)) else { return };
     if let Ok(Next::Kernel { limit }) = receiver.look()
         && connection.recv.road() == Road::Vmmc
-        && let Err(lie) = doorbell::take(connection, fd, &receiver, limit)
     {
-        end::punish(connection, fd, lie);
+        // The peer is to know that all has been read.
+        receiver.disarm();
+        if let Err(lie) = doorbell::take(connection, fd, &receiver, limit) {
+            end::punish(connection, fd, lie);
+        }
     }
 }
 
