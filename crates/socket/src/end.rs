@@ -1,11 +1,14 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, ConnectionSender, flag};
-use crate::{arena, doorbell, family, options, pairing, roads, service, table};
-use vmmc_os::{Errno, abi, kernel};
+use crate::roads::{ROUND_MICROS, ROUNDS_TO_ASK_AGAIN};
+use crate::{arena, doorbell, family, options, pairing, roads, safety_net, service, table};
+use vmmc_os::{Errno, abi, kernel, process};
 use vmmc_protocol::Reason;
 use vmmc_stream::{End, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
+/// Longest wait for a doorbell that has been asked for, in rounds of [`ROUND_MICROS`].
+const DOORBELL_ROUNDS: u32 = 200;
 const GONE: i16 = abi::POLLHUP | abi::POLLERR;
 
 /// Whether the kernel knows that the peer sends no more, or that the connection is gone. One system call.
@@ -181,9 +184,28 @@ fn leave_to_others_alone(connection: &'static Connection, fd: i32) {
 /// As [`prepare_close`], for an exec, which closes this descriptor only if it succeeds.
 pub(crate) fn prepare_exec(connection: &'static Connection, fd: i32) {
     send_again(connection, fd);
-    drain(connection, fd);
+    let unread = drain(connection, fd);
     if connection.is_paired() {
         arm(connection);
+    }
+    if unread {
+        await_doorbell(connection, fd);
+    }
+}
+
+/// Bytes lie unread in memory alone. With a doorbell unread the kernel's close is a reset, and if the exec fails it harms nobody.
+/// Bounded, since the peer may have left the ring, or been stopped.
+fn await_doorbell(connection: &'static Connection, fd: i32) {
+    for round in 0..DOORBELL_ROUNDS {
+        if doorbell::queued(fd) > 0 {
+            return;
+        }
+        if round % ROUNDS_TO_ASK_AGAIN == 0 {
+            connection.notify_peer();
+            // The peer may be another socket of this process.
+            safety_net::answer_peers();
+        }
+        process::sleep_micros(ROUND_MICROS);
     }
 }
 

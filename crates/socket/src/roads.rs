@@ -19,7 +19,7 @@ const CATCH_UP_EVERY: u64 = 32;
 pub(crate) const MOVE_BACK_ROUNDS: u32 = 20_000;
 pub(crate) const ROUND_MICROS: u32 = 100;
 /// Rounds without an answer after which the sender is asked again, and the kernel for news of it.
-const ROUNDS_TO_ASK_AGAIN: u32 = 8;
+pub(crate) const ROUNDS_TO_ASK_AGAIN: u32 = 8;
 const ROUNDS_TO_ASK_KERNEL: u32 = 64;
 /// Longest wait for the first byte that comes back by the kernel road.
 const RETURN_ROUNDS: u32 = 2_000;
