@@ -80,7 +80,8 @@ static void zombie_server(int fd)
 	pid_t child = start_child(hold, fd);
 	sleep_ms(50);
 	MUST(kill(child, SIGKILL));
-	sleep_ms(50);
+	siginfo_t dead;
+	MUST(waitid(P_PID, child, &dead, WEXITED | WNOWAIT));
 	go_on(fd);
 	join_child("child", child);
 }

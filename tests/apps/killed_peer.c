@@ -109,13 +109,27 @@ static void unread_server(int fd)
 	say_result("send", send(fd, &byte, 1, MSG_NOSIGNAL));
 }
 
+static _Atomic long sends;
+
+/* Not before the sender stands still: what nobody has sent is unread at nobody. */
+static void *kill_when_blocked(void *unused)
+{
+	(void)unused;
+	for (long before = -1; before != sends;) {
+		before = sends;
+		sleep_ms(100);
+	}
+	kill_client(0);
+	return NULL;
+}
+
 static void sender_server(int fd)
 {
 	static char buffer[100000];
-	pthread_t killer = start_thread(kill_in_thread, NULL);
+	pthread_t killer = start_thread(kill_when_blocked, NULL);
 	ssize_t sent;
 	while ((sent = send(fd, buffer, sizeof buffer, MSG_NOSIGNAL)) > 0)
-		;
+		sends++;
 	say_result("blocked sender", sent);
 	pthread_join(killer, NULL);
 }
