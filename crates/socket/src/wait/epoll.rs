@@ -3,7 +3,7 @@ use super::hot::{self, HOT};
 use super::set::{self, Member, Members, READABLE, Set, WRITABLE, What};
 use super::{Deadline, KERNEL_LOOK_MICROS, asleep, interrupted, nested, ready, registration, shared};
 use crate::connection::Connection;
-use crate::{Ending, doorbell, family, settings, spin, table};
+use crate::{Ending, doorbell, family, roads, settings, spin, table};
 use std::time::Duration;
 use vmmc_os::{EpollEvent, Errno, abi, clock, kernel};
 use vmmc_stream::Road;
@@ -311,10 +311,24 @@ impl Wait {
     }
 }
 
+/// The kernel reported `fd`, perhaps because of the first doorbell of a ring that no receive has come upon: from then on what comes
+/// is no longer the kernel's to tell.
+fn follow_switch(connection: &'static Connection, fd: i32) {
+    if !connection.is_paired() || connection.recv.road() == Road::Vmmc || !connection.receiver().has_news() {
+        return;
+    }
+    if let Some(_alone) = connection.recv_gate.alone(crate::process::id())
+        && connection.receiver().look().is_ok()
+        && connection.recv.road() == Road::Vmmc
+    {
+        roads::note_incoming(connection, fd);
+    }
+}
+
 /// What holds of a kernel report, where so much is asked for.
 fn that_hold(what: What, fd: i32, bits: u32, asked: u32) -> u32 {
     if let What::Socket(connection) = what {
-        ready::follow_switch(connection, fd);
+        follow_switch(connection, fd);
     }
     let is_readable = match what {
         What::Socket(connection) if ready::on_ring(connection) => {

@@ -49,20 +49,6 @@ pub(crate) fn readable(connection: &'static Connection, fd: i32) -> bool {
     }
 }
 
-/// The kernel reported `fd`, perhaps because of the first doorbell of a ring that no receive has come upon: from then on what comes
-/// is no longer the kernel's to tell.
-pub(super) fn follow_switch(connection: &'static Connection, fd: i32) {
-    if !connection.is_paired() || connection.recv.road() == Road::Vmmc || !connection.receiver().has_news() {
-        return;
-    }
-    if let Some(_alone) = connection.recv_gate.alone(crate::process::id())
-        && connection.receiver().look().is_ok()
-        && connection.recv.road() == Road::Vmmc
-    {
-        roads::note_incoming(connection, fd);
-    }
-}
-
 fn after_doorbells(connection: &'static Connection, fd: i32) -> Result<Option<bool>, Lie> {
     let receiver = connection.receiver();
     for _ in 0..2 {
