@@ -1,19 +1,19 @@
 //! How connections end: what the kernel says, a peer that breaks the protocol, and close.
 use crate::connection::{Connection, ConnectionSender, flag};
-use crate::roads::{ROUND_MICROS, ROUNDS_TO_ASK_AGAIN};
-use crate::{arena, doorbell, family, options, pairing, roads, safety_net, service, table};
-use vmmc_os::{Errno, abi, kernel, process};
+use crate::{arena, doorbell, family, options, pairing, roads, service, table};
+use vmmc_os::{Errno, abi, kernel};
 use vmmc_protocol::Reason;
 use vmmc_stream::{End, Lie, Next, Road};
 use vmmc_sync::Ordering;
 
-/// Longest wait for a doorbell that has been asked for, in rounds of [`ROUND_MICROS`].
+/// Longest wait for a doorbell that has been asked for, in rounds of [`roads::ROUND_MICROS`].
 const DOORBELL_ROUNDS: u32 = 200;
 const GONE: i16 = abi::POLLHUP | abi::POLLERR;
+const ENDED: i16 = abi::POLLRDHUP | GONE;
 
 /// Whether the kernel knows that the peer sends no more, or that the connection is gone. One system call.
 pub(crate) fn kernel_says_ended(fd: i32) -> bool {
-    kernel::events_now(fd, abi::POLLRDHUP) & (abi::POLLRDHUP | GONE) != 0
+    kernel::events_now(fd, abi::POLLRDHUP) & ENDED != 0
 }
 
 /// Whether the kernel knows that the connection is gone. One system call.
@@ -23,15 +23,16 @@ pub(crate) fn is_gone(fd: i32) -> bool {
 
 /// Whether the peer would answer a byte with a reset: it receives no more, or was killed and so has not said that it ends.
 pub(crate) fn has_no_reader(connection: &Connection, fd: i32, sender: &ConnectionSender<'_>) -> bool {
+    let events = kernel::events_now(fd, abi::POLLRDHUP);
     // Where this end has shut its own receiving side down the kernel says so in any case.
-    let has_ended = if connection.has(flag::RECV_SHUT) { sender.is_end_hinted() } else { kernel_says_ended(fd) };
-    has_ended && !sender.is_half_closed() || is_gone(fd)
+    let has_ended = if connection.has(flag::RECV_SHUT) { sender.is_end_hinted() } else { events & ENDED != 0 };
+    has_ended && !sender.is_half_closed() || events & GONE != 0
 }
 
 /// As [`kernel_says_ended`], and it is remembered.
 pub(crate) fn find_ended(connection: &Connection, fd: i32) -> bool {
     let events = kernel::events_now(fd, abi::POLLRDHUP);
-    let ended = events & (abi::POLLRDHUP | GONE) != 0;
+    let ended = events & ENDED != 0;
     if ended {
         connection.set(flag::PEER_FINISHED, true);
         if events & GONE != 0 && is_false_reset(connection) {
@@ -196,17 +197,7 @@ pub(crate) fn prepare_exec(connection: &'static Connection, fd: i32) {
 /// Bytes lie unread in memory alone. With a doorbell unread the kernel's close is a reset, and if the exec fails it harms nobody.
 /// Bounded, since the peer may have left the ring, or been stopped.
 fn await_doorbell(connection: &'static Connection, fd: i32) {
-    for round in 0..DOORBELL_ROUNDS {
-        if doorbell::queued(fd) > 0 {
-            return;
-        }
-        if round % ROUNDS_TO_ASK_AGAIN == 0 {
-            connection.notify_peer();
-            // The peer may be another socket of this process.
-            safety_net::answer_peers();
-        }
-        process::sleep_micros(ROUND_MICROS);
-    }
+    roads::await_queued(DOORBELL_ROUNDS, || doorbell::queued(fd) > 0, || connection.notify_peer());
 }
 
 /// A peer that sends to a closed socket learns of it from the kernel: what it puts in the ring has to be rung for.

@@ -19,7 +19,7 @@ const CATCH_UP_EVERY: u64 = 32;
 pub(crate) const MOVE_BACK_ROUNDS: u32 = 20_000;
 pub(crate) const ROUND_MICROS: u32 = 100;
 /// Rounds without an answer after which the sender is asked again, and the kernel for news of it.
-pub(crate) const ROUNDS_TO_ASK_AGAIN: u32 = 8;
+const ROUNDS_TO_ASK_AGAIN: u32 = 8;
 const ROUNDS_TO_ASK_KERNEL: u32 = 64;
 /// Longest wait for the first byte that comes back by the kernel road.
 const RETURN_ROUNDS: u32 = 2_000;
@@ -396,11 +396,18 @@ fn move_incoming_back(
 /// What was there to be read before is to be there afterwards: the first of the bytes that were given back, at least, for the
 /// kernel's queue may not take all of them. Bounded, since a peer that has stopped sends nothing.
 fn await_return(fd: i32, receiver: &ConnectionReceiver<'_>) {
-    for round in 0..RETURN_ROUNDS {
-        if receiver.is_sent_again() || kernel::ioctl_int(fd, abi::FIONREAD).is_ok_and(|queued| queued > 0) {
+    await_queued(RETURN_ROUNDS, || receiver.is_sent_again() || doorbell::queued(fd) > 0, || ());
+}
+
+/// Waits for what the peer is to put into the kernel's queue, so many rounds of [`ROUND_MICROS`]; `ask` asks for it now and then.
+pub(crate) fn await_queued(rounds: u32, is_there: impl Fn() -> bool, ask: impl Fn()) {
+    for round in 0..rounds {
+        if is_there() {
             return;
         }
         if round % ROUNDS_TO_ASK_AGAIN == 0 {
+            ask();
+            // The peer may be another socket of this process, and its service thread not there.
             safety_net::answer_peers();
         }
         process::sleep_micros(ROUND_MICROS);

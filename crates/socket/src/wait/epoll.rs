@@ -288,8 +288,7 @@ impl Wait {
             && member.enabled
             && !member.removed
         {
-            let event = EpollEvent { events: member.kernel.0, u64: member.kernel.1 };
-            let _ = kernel::epoll_ctl(self.epfd, abi::EPOLL_CTL_MOD, fd, Some(event));
+            registration::tell_again(member, self.epfd, fd);
         }
     }
 

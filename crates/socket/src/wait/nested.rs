@@ -2,7 +2,7 @@
 use super::epoll::{arrived, new_edges};
 use super::hot;
 use super::ready;
-use super::registration::bring_all_up;
+use super::registration::{self, bring_all_up};
 use super::set::{self, Member, Members, READABLE, WRITABLE, What};
 use crate::connection::Connection;
 use crate::doorbell;
@@ -138,7 +138,6 @@ fn put_back(number: usize, epfd: i32, fd: i32, bits: u32) {
     let members = set::get(number).enter();
     // A change that has come meanwhile is an edge as well.
     if members.by_fd.get(&fd).is_some_and(|now| now.enabled && !now.removed && now.kernel == member.kernel) {
-        let event = EpollEvent { events: member.kernel.0, u64: member.kernel.1 };
-        let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_MOD, fd, Some(event));
+        registration::tell_again(&member, epfd, fd);
     }
 }

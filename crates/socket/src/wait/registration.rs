@@ -245,16 +245,20 @@ fn bring_removal_up(members: &mut Members, epfd: i32, fd: i32) {
 fn bring_up(members: &mut Members, epfd: i32, fd: i32) {
     members.behind.retain(|behind| *behind != fd);
     bring_removal_up(members, epfd, fd);
-    let Some(member) = members.by_fd.get(&fd).copied() else { return };
-    if member.kernel != (member.events, member.data) {
-        let event = EpollEvent { events: member.events, u64: member.data };
-        let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_MOD, fd, Some(event));
-        members.unindex(fd, member.kernel.1);
+    let Some(member) = members.by_fd.get_mut(&fd) else { return };
+    let known = core::mem::replace(&mut member.kernel, (member.events, member.data));
+    if known != member.kernel {
+        let member = *member;
+        tell_again(&member, epfd, fd);
+        members.unindex(fd, known.1);
         members.index(fd, member.data);
-        if let Some(member) = members.by_fd.get_mut(&fd) {
-            member.kernel = (member.events, member.data);
-        }
     }
+}
+
+/// Tells the kernel what it is to know, be it once more: that is an edge to it, and a one-shot registration is no longer spent.
+pub(super) fn tell_again(member: &Member, epfd: i32, fd: i32) {
+    let event = EpollEvent { events: member.kernel.0, u64: member.kernel.1 };
+    let _ = kernel::epoll_ctl(epfd, abi::EPOLL_CTL_MOD, fd, Some(event));
 }
 
 /// Tells the kernel of changes that it alone can answer for now, since the member has moved back.
